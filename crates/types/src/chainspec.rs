@@ -1,0 +1,523 @@
+//! The law of a network: every rule on which all its nodes have to agree.
+//!
+//! Section and key names are Casper 1.5's where Casper has them. The network's identity is the
+//! hash of the parsed content, so comments, order and spelling of durations do not matter; see
+//! `docs/spec/chainspec.md`.
+
+use std::collections::BTreeSet;
+
+use casper_types::{Digest, EraId, ProtocolVersion, PublicKey, TimeDiff, Timestamp, U512};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Config,
+    units::{Height, NetworkId},
+    wasm_costs::WasmConfig,
+};
+
+/// One GIRRO in motes.
+pub const MOTES_PER_GIRRO: u64 = 1_000_000_000;
+
+/// Goes before the canonical text when it is hashed.
+const DOMAIN: &[u8] = b"girrona/chainspec/1";
+
+/// All rules of one network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chainspec {
+    /// Version and start.
+    pub protocol: ProtocolConfig,
+    /// Name.
+    pub network: NetworkConfig,
+    /// Blocks, eras and money.
+    pub core: CoreConfig,
+    /// How long validators wait for each other.
+    pub consensus: ConsensusConfig,
+    /// What a deploy and a block may contain.
+    pub deploys: DeployConfig,
+    /// Wasm's limits and prices.
+    pub wasm: WasmConfig,
+    /// Prices of what the system does itself.
+    pub system_costs: SystemCosts,
+    /// Who has what when the chain starts.
+    pub accounts: Vec<GenesisAccount>,
+}
+
+/// `[protocol]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProtocolConfig {
+    /// Version of the rules; clients see it as `api_version`.
+    pub version: ProtocolVersion,
+    /// The genesis block's timestamp.
+    pub activation_point: Timestamp,
+}
+
+impl Default for ProtocolConfig {
+    fn default() -> Self {
+        // 2026-01-01T00:00:00Z
+        let activation_point = Timestamp::from(1_767_225_600_000);
+        Self { version: ProtocolVersion::from_parts(1, 5, 8), activation_point }
+    }
+}
+
+/// `[network]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// The `chain_name` that every deploy has to carry.
+    pub name: String,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self { name: "girrona-dev".to_owned() }
+    }
+}
+
+/// What happens to the payment that execution did not use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundHandling {
+    /// This share (numerator, denominator) goes back to whoever paid, the rest to the fee.
+    Refund([u64; 2]),
+    /// This share is burnt, the rest goes to the fee.
+    Burn([u64; 2]),
+}
+
+impl RefundHandling {
+    /// The share as (numerator, denominator).
+    pub const fn ratio(&self) -> [u64; 2] {
+        match self {
+            Self::Refund(ratio) | Self::Burn(ratio) => *ratio,
+        }
+    }
+}
+
+/// Who gets the fees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeHandling {
+    /// The leader who proposed the block.
+    PayToProposer,
+    /// Nobody: fees are destroyed.
+    Burn,
+}
+
+/// What a deploy that fails in a block costs its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCharge {
+    /// What it used, but at least the penalty payment: the rule of the network we were asked for.
+    MinimumPenalty,
+    /// Exactly what Casper 1.5 charges.
+    #[serde(rename = "casper_1_5")]
+    Casper15,
+}
+
+/// `[core]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreConfig {
+    /// The least time between two blocks.
+    pub minimum_block_time: TimeDiff,
+    /// An era lasts this long, counted in blocks of `minimum_block_time`, rounded up.
+    pub era_duration: TimeDiff,
+    /// An era has at least this many blocks.
+    pub minimum_era_height: u64,
+    /// Keys that may be associated with an account; also approvals that a deploy may carry.
+    pub max_associated_keys: u32,
+    /// How deep contracts may call each other.
+    pub max_runtime_call_stack_height: u32,
+    /// What happens to unused payment.
+    pub refund_handling: RefundHandling,
+    /// Who gets the fees.
+    pub fee_handling: FeeHandling,
+    /// What failure costs.
+    pub failure_charge: FailureCharge,
+    /// MAX_PAYMENT_COST, in motes: the balance an account must have to send a deploy, the most
+    /// that payment code may burn, and the penalty for a deploy that fails.
+    pub penalty_payment: U512,
+    /// Accounts that may act for any account. Empty on public networks.
+    pub administrators: Vec<PublicKey>,
+    /// How many past states a node can answer from, in blocks.
+    pub state_history_blocks: u64,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        Self {
+            minimum_block_time: TimeDiff::from_seconds(1),
+            era_duration: TimeDiff::from_seconds(60),
+            minimum_era_height: 5,
+            max_associated_keys: 100,
+            max_runtime_call_stack_height: 12,
+            refund_handling: RefundHandling::Refund([1, 1]),
+            fee_handling: FeeHandling::PayToProposer,
+            failure_charge: FailureCharge::MinimumPenalty,
+            penalty_payment: U512::from(2_500_000_000_u64),
+            administrators: Vec::new(),
+            state_history_blocks: 5_000,
+        }
+    }
+}
+
+/// `[consensus]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsensusConfig {
+    /// How long validators wait for the first leader's proposal, beyond the block time.
+    pub propose_timeout: TimeDiff,
+    /// How long they wait for votes.
+    pub vote_timeout: TimeDiff,
+    /// By how much each further round waits longer.
+    pub timeout_delta: TimeDiff,
+    /// How far ahead of a judge's clock a proposal's timestamp may be.
+    pub max_clock_skew: TimeDiff,
+}
+
+impl Default for ConsensusConfig {
+    fn default() -> Self {
+        Self {
+            propose_timeout: TimeDiff::from_millis(1_000),
+            vote_timeout: TimeDiff::from_millis(500),
+            timeout_delta: TimeDiff::from_millis(250),
+            max_clock_skew: TimeDiff::from_seconds(2),
+        }
+    }
+}
+
+/// `[deploys]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeployConfig {
+    /// The longest time to live.
+    pub max_ttl: TimeDiff,
+    /// How many deploys one may wait for.
+    pub max_dependencies: u8,
+    /// All deploys of a block together, in bytes.
+    pub max_block_size: u32,
+    /// One deploy, in bytes.
+    pub max_deploy_size: u32,
+    /// Deploys that run code, per block.
+    pub block_max_deploy_count: u32,
+    /// Native transfers, per block.
+    pub block_max_transfer_count: u32,
+    /// Signatures, per block.
+    pub block_max_approval_count: u32,
+    /// Gas that the deploys of a block may ask for together.
+    pub block_gas_limit: u64,
+    /// Arguments of payment code, in bytes.
+    pub payment_args_max_length: u32,
+    /// Arguments of session code, in bytes.
+    pub session_args_max_length: u32,
+    /// The least that a native transfer may move, in motes.
+    pub native_transfer_minimum_motes: u64,
+    /// How far in the future a deploy's timestamp may be when a node takes it.
+    pub timestamp_leeway: TimeDiff,
+}
+
+impl Default for DeployConfig {
+    fn default() -> Self {
+        Self {
+            max_ttl: TimeDiff::from_seconds(2 * 60 * 60),
+            max_dependencies: 10,
+            max_block_size: 8_388_608,
+            max_deploy_size: 1_048_576,
+            block_max_deploy_count: 500,
+            block_max_transfer_count: 4_000,
+            block_max_approval_count: 10_000,
+            block_gas_limit: 4_000_000_000_000,
+            payment_args_max_length: 65_536,
+            session_args_max_length: 65_536,
+            native_transfer_minimum_motes: 2_500_000_000,
+            timestamp_leeway: TimeDiff::from_seconds(2),
+        }
+    }
+}
+
+/// `[system_costs]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SystemCosts {
+    /// A native transfer, in gas; one gas of it costs one mote at any gas price.
+    pub wasmless_transfer_cost: u64,
+}
+
+impl Default for SystemCosts {
+    fn default() -> Self {
+        Self { wasmless_transfer_cost: 100_000_000 }
+    }
+}
+
+/// One of `[[accounts]]`: who starts with what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisAccount {
+    /// Whose account.
+    pub public_key: PublicKey,
+    /// Motes in its main purse.
+    pub balance: U512,
+    /// Present for a validator of the first eras.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator: Option<GenesisValidator>,
+}
+
+/// The stake of a validator at genesis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisValidator {
+    /// Motes at stake, beside the balance.
+    pub bonded_amount: U512,
+    /// Share of a delegator's reward that the validator keeps, in per cent.
+    #[serde(default)]
+    pub delegation_rate: u8,
+}
+
+impl Chainspec {
+    /// Casper mainnet's numbers at 1.5.8, for whoever needs its exact behaviour.
+    pub fn casper_1_5_8() -> Self {
+        Self {
+            core: CoreConfig {
+                minimum_block_time: TimeDiff::from_millis(16_384),
+                era_duration: TimeDiff::from_seconds(120 * 60),
+                minimum_era_height: 20,
+                refund_handling: RefundHandling::Refund([99, 100]),
+                failure_charge: FailureCharge::Casper15,
+                ..CoreConfig::default()
+            },
+            deploys: DeployConfig {
+                max_block_size: 5_242_880,
+                block_max_deploy_count: 25,
+                block_max_transfer_count: 650,
+                block_max_approval_count: 2_600,
+                payment_args_max_length: 1_024,
+                session_args_max_length: 1_024,
+                ..DeployConfig::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// The identity of the network that these rules make.
+    pub fn network_id(&self) -> NetworkId {
+        let mut bytes = DOMAIN.to_vec();
+        bytes.extend_from_slice(self.canonical_text().as_bytes());
+        NetworkId(Digest::hash(bytes).value())
+    }
+
+    /// Every rule as a line `path = value`, ordered by bytes.
+    pub fn canonical_text(&self) -> String {
+        let table = toml::Table::try_from(self).expect("a chainspec always has a TOML form");
+        let mut lines = Vec::new();
+        flatten("", &toml::Value::Table(table), &mut lines);
+        lines.sort_unstable();
+        lines.concat()
+    }
+
+    /// Blocks in an era.
+    pub fn era_blocks(&self) -> u64 {
+        let block_time = self.core.minimum_block_time.millis().max(1);
+        let by_time = self.core.era_duration.millis().div_ceil(block_time);
+        by_time.max(self.core.minimum_era_height).max(1)
+    }
+
+    /// The era of a height: genesis is era 0 by itself, era 1 starts at height 1.
+    pub fn era_of(&self, height: Height) -> EraId {
+        match height.previous() {
+            None => EraId::new(0),
+            Some(before) => EraId::new((before.0 / self.era_blocks()).saturating_add(1)),
+        }
+    }
+
+    /// Whether a height is the last of its era.
+    pub fn is_switch_block(&self, height: Height) -> bool {
+        height.0.is_multiple_of(self.era_blocks())
+    }
+
+    /// How many blocks a duration lasts, rounded up.
+    pub fn blocks_in(&self, duration: TimeDiff) -> u64 {
+        duration.millis().div_ceil(self.core.minimum_block_time.millis().max(1))
+    }
+
+    /// Validators of the first eras with their stake in motes.
+    pub fn genesis_validators(&self) -> impl Iterator<Item = (&PublicKey, U512)> {
+        self.accounts.iter().filter_map(|account| {
+            account.validator.as_ref().map(|v| (&account.public_key, v.bonded_amount))
+        })
+    }
+}
+
+/// One line for each leaf.
+fn flatten(path: &str, value: &toml::Value, lines: &mut Vec<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&path, value, lines);
+            }
+        }
+        toml::Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{index}]"), item, lines);
+            }
+        }
+        leaf => lines.push(format!("{path} = {leaf}\n")),
+    }
+}
+
+impl Config for Chainspec {
+    fn example() -> Self {
+        let key = PublicKey::System;
+        let validator =
+            Some(GenesisValidator { bonded_amount: U512::one(), delegation_rate: 10 });
+        let account = GenesisAccount { public_key: key.clone(), balance: U512::one(), validator };
+        let mut example = Self { accounts: vec![account], ..Self::default() };
+        example.core.administrators.push(key);
+        example
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        let mut rule = |holds: bool, text: &str| {
+            if !holds {
+                list.push(text.to_owned());
+            }
+        };
+        let block_time = self.core.minimum_block_time.millis();
+        rule(!self.network.name.is_empty(), "`network.name` is empty; give the network a name");
+        rule(self.network.name.len() <= 64, "`network.name` is longer than 64 bytes");
+        rule(block_time >= 50, "`core.minimum_block_time` is under 50ms");
+        rule(block_time <= 3_600_000, "`core.minimum_block_time` is over 1h");
+        rule(
+            self.deploys.max_ttl.millis() >= block_time,
+            "`deploys.max_ttl` is shorter than a block; no deploy could ever be included",
+        );
+        rule(
+            self.deploys.max_ttl.millis() <= 24 * 60 * 60 * 1_000,
+            "`deploys.max_ttl` is over 24h; nodes remember every deploy that long",
+        );
+        let [numerator, denominator] = self.core.refund_handling.ratio();
+        rule(
+            denominator > 0 && numerator <= denominator,
+            "`core.refund_handling` must be a share [n, d] with n <= d and d > 0",
+        );
+        rule(
+            self.core.penalty_payment.bits() <= 64 && !self.core.penalty_payment.is_zero(),
+            "`core.penalty_payment` must be between 1 and 2^64-1 motes",
+        );
+        rule(
+            self.deploys.max_deploy_size <= self.deploys.max_block_size,
+            "`deploys.max_deploy_size` is over `deploys.max_block_size`",
+        );
+        rule(
+            self.deploys.max_block_size <= 16 * 1024 * 1024,
+            "`deploys.max_block_size` is over 16 MiB; a block must fit into one answer to a peer",
+        );
+        rule(
+            self.deploys.max_deploy_size <= 1_048_576,
+            "`deploys.max_deploy_size` is over 1 MiB, the most that is gossiped in one piece",
+        );
+        rule(
+            self.deploys.block_max_transfer_count <= 10_000
+                && self.deploys.block_max_deploy_count <= 10_000,
+            "`deploys.block_max_*_count` is over 10000",
+        );
+        rule(self.wasm.max_memory <= 1_024, "`wasm.max_memory` is over 1024 pages");
+        for (name, duration) in [
+            ("propose_timeout", self.consensus.propose_timeout),
+            ("vote_timeout", self.consensus.vote_timeout),
+        ] {
+            if !(50..=600_000).contains(&duration.millis()) {
+                list.push(format!("`consensus.{name}` must be between 50ms and 10min"));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for account in &self.accounts {
+            if !seen.insert(account.public_key.clone()) {
+                list.push(format!("`accounts` has {} twice", account.public_key));
+            }
+            if account.public_key == PublicKey::System {
+                list.push("`accounts` has the system's key; it owns no account".to_owned());
+            }
+        }
+        let weights: Vec<_> =
+            self.genesis_validators().map(|(_, motes)| motes / MOTES_PER_GIRRO).collect();
+        if weights.is_empty() {
+            list.push("no account has a `validator` entry; nobody could make blocks".to_owned());
+        }
+        if weights.iter().any(U512::is_zero) {
+            list.push("a validator's `bonded_amount` is under 1 GIRRO".to_owned());
+        }
+        let total = weights.iter().fold(U512::zero(), |sum, weight| sum.saturating_add(*weight));
+        if total.bits() > 60 {
+            list.push("validators hold over 2^60 GIRRO together; votes could overflow".to_owned());
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    const KEY: &str = "010000000000000000000000000000000000000000000000000000000000000000";
+
+    fn with_validator(rest: &str) -> String {
+        // A real point on the curve: the generator's usual encoding.
+        let key = "015866666666666666666666666666666666666666666666666666666666666666";
+        format!(
+            "{rest}\n[[accounts]]\npublic_key = \"{key}\"\nbalance = \"10\"\n\
+             validator = {{ bonded_amount = \"5000000000\", delegation_rate = 1 }}\n"
+        )
+    }
+
+    #[test]
+    fn spelling_does_not_change_the_identity_but_content_does() {
+        let a: Chainspec =
+            parse(&with_validator("[core]\nminimum_block_time = \"1s\"")).unwrap();
+        let b: Chainspec =
+            parse(&with_validator("# same\n[core]\nminimum_block_time = \"1000ms\"")).unwrap();
+        let c: Chainspec =
+            parse(&with_validator("[core]\nminimum_block_time = \"2s\"")).unwrap();
+        assert_eq!(a.network_id(), b.network_id());
+        assert_ne!(a.network_id(), c.network_id());
+    }
+
+    #[test]
+    fn what_is_written_out_is_read_back() {
+        let spec: Chainspec = parse(&with_validator("")).unwrap();
+        let text = toml::to_string(&spec).unwrap();
+        assert_eq!(parse::<Chainspec>(&text).unwrap(), spec);
+    }
+
+    #[test]
+    fn all_problems_of_a_chainspec_are_listed() {
+        let text = format!(
+            "[network]\nname = \"\"\nnmae = 1\n[deploys]\nmax_ttl = \"10ms\"\n\
+             [[accounts]]\npublic_key = \"{KEY}\"\nbalance = \"1\"\n"
+        );
+        let list = parse::<Chainspec>(&text).unwrap_err().list;
+        assert!(list.iter().any(|p| p.contains("network.nmae")), "{list:?}");
+        let list = parse::<Chainspec>("[network]\nname = \"\"\n[deploys]\nmax_ttl = \"10ms\"\n")
+            .unwrap_err()
+            .list;
+        assert!(list.iter().any(|p| p.contains("`network.name` is empty")), "{list:?}");
+        assert!(list.iter().any(|p| p.contains("`deploys.max_ttl`")), "{list:?}");
+        assert!(list.iter().any(|p| p.contains("nobody could make blocks")), "{list:?}");
+    }
+
+    #[test]
+    fn eras_follow_heights() {
+        let spec = Chainspec::default();
+        assert_eq!(spec.era_blocks(), 60);
+        assert_eq!(spec.era_of(Height(0)), EraId::new(0));
+        assert_eq!(spec.era_of(Height(1)), EraId::new(1));
+        assert_eq!(spec.era_of(Height(60)), EraId::new(1));
+        assert_eq!(spec.era_of(Height(61)), EraId::new(2));
+        assert!(spec.is_switch_block(Height(0)));
+        assert!(spec.is_switch_block(Height(60)));
+        assert!(!spec.is_switch_block(Height(61)));
+    }
+}
