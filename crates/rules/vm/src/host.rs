@@ -1,0 +1,183 @@
+//! What a running module can ask for, in meanings instead of pointers.
+//!
+//! The VM decodes what the guest passes, charges the price of the call, and asks the [`Host`];
+//! the host knows accounts, purses and state. Guests are hostile: every value here has been
+//! decoded, but none has been judged. Access rights, forged URefs, spending limits are the host's.
+//!
+//! Two kinds of failure. A [`Trap`] ends the whole phase of the deploy. An `Err` inside `Ok`
+//! ([`Answer`]) is a code that the guest sees and may handle.
+//!
+//! Methods that write take the run's [`Gas`]: the host charges
+//! `gas_per_byte * serialised length of the stored value` for each write that its context meters,
+//! with [`Gas::charge_bytes`]. The fixed price of the call was charged before.
+
+use std::collections::BTreeSet;
+
+use casper_types::account::{
+    AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
+    UpdateKeyFailure, Weight,
+};
+use casper_types::system::CallStackElement;
+use casper_types::{ApiError, CLValue, HashAddr, Key, NamedKeys, Phase, TransferredTo, U512, URef};
+
+use crate::{Gas, Trap};
+
+/// The answer to a call: a trap ends the phase, an inner error is a code for the guest.
+pub type Answer<T, E = ApiError> = Result<Result<T, E>, Trap>;
+
+/// The world of one running module.
+pub trait Host {
+    // ---- values under keys ----
+
+    /// The value under `key`, `None` when there is none. Judges forgery and the READ right.
+    fn read_value(&mut self, key: Key) -> Result<Option<CLValue>, Trap>;
+
+    /// Writes `value` under `key`: only URefs with WRITE. URefs inside `value` must be known.
+    fn write(&mut self, key: Key, value: CLValue, gas: &mut Gas) -> Result<(), Trap>;
+
+    /// Adds `value` to what is under `key`: numbers wrap, named keys merge.
+    fn add(&mut self, key: Key, value: CLValue, gas: &mut Gas) -> Result<(), Trap>;
+
+    /// A new URef with all rights that holds `value`.
+    fn new_uref(&mut self, value: CLValue, gas: &mut Gas) -> Result<URef, Trap>;
+
+    /// Whether the running code holds `uref` with the rights it claims.
+    fn is_valid_uref(&mut self, uref: URef) -> Result<bool, Trap>;
+
+    /// Judges the value that the module returns: URefs in it must be known to it.
+    fn validate_return(&mut self, value: &CLValue) -> Result<(), Trap>;
+
+    // ---- named keys of the context ----
+
+    /// All of them, in order.
+    fn named_keys(&mut self) -> Result<NamedKeys, Trap>;
+
+    /// The key of that name.
+    fn get_key(&mut self, name: &str) -> Result<Option<Key>, Trap>;
+
+    /// Names `key`; a URef in it must be known.
+    fn put_key(&mut self, name: &str, key: Key, gas: &mut Gas) -> Result<(), Trap>;
+
+    /// Forgets `name`; fine when it is absent.
+    fn remove_key(&mut self, name: &str, gas: &mut Gas) -> Result<(), Trap>;
+
+    // ---- where the code runs ----
+
+    /// The argument of that name.
+    fn named_arg(&self, name: &str) -> Option<&CLValue>;
+
+    /// The account that sent the deploy.
+    fn caller(&self) -> AccountHash;
+
+    /// Timestamp of the block, in milliseconds.
+    fn block_time(&self) -> u64;
+
+    /// Payment, session or finalization.
+    fn phase(&self) -> Phase;
+
+    /// The account's main purse; a trap where the code does not run as the account.
+    fn main_purse(&mut self) -> Result<URef, Trap>;
+
+    /// The hash of a system contract: 0 mint, 1 handle payment, 2 standard payment, 3 auction;
+    /// others are [`ApiError::InvalidSystemContract`].
+    fn get_system_contract(&mut self, index: u32) -> Answer<HashAddr>;
+
+    /// Who signed the deploy.
+    fn authorization_keys(&mut self) -> Result<BTreeSet<AccountHash>, Trap>;
+
+    /// Who called whom, the outermost first, the running code last.
+    fn call_stack(&mut self) -> Result<Vec<CallStackElement>, Trap>;
+
+    /// The next 32 bytes of the phase's deterministic generator.
+    fn random_bytes(&mut self) -> Result<[u8; 32], Trap>;
+
+    // ---- purses ----
+
+    /// The balance of a purse, `None` when it is no purse. Anybody may look.
+    fn balance(&mut self, purse: URef) -> Result<Option<U512>, Trap>;
+
+    /// A new empty purse.
+    fn create_purse(&mut self, gas: &mut Gas) -> Answer<URef>;
+
+    /// From the account's main purse to an account, which is made if it does not exist.
+    fn transfer_to_account(
+        &mut self,
+        target: AccountHash,
+        amount: U512,
+        id: Option<u64>,
+        gas: &mut Gas,
+    ) -> Answer<TransferredTo>;
+
+    /// From a purse to an account, which is made if it does not exist.
+    fn transfer_from_purse_to_account(
+        &mut self,
+        source: URef,
+        target: AccountHash,
+        amount: U512,
+        id: Option<u64>,
+        gas: &mut Gas,
+    ) -> Answer<TransferredTo>;
+
+    /// From a purse to a purse.
+    fn transfer_from_purse_to_purse(
+        &mut self,
+        source: URef,
+        target: URef,
+        amount: U512,
+        id: Option<u64>,
+        gas: &mut Gas,
+    ) -> Answer<()>;
+
+    // ---- dictionaries; item keys are at most 128 bytes of UTF-8 when they get here ----
+
+    /// A new dictionary's seed URef.
+    fn new_dictionary(&mut self, gas: &mut Gas) -> Result<URef, Trap>;
+
+    /// The value of an item. Judges the READ right on the seed.
+    fn dictionary_get(&mut self, seed: URef, item_key: &str) -> Result<Option<CLValue>, Trap>;
+
+    /// Sets an item. Judges the WRITE right on the seed.
+    fn dictionary_put(
+        &mut self,
+        seed: URef,
+        item_key: &str,
+        value: CLValue,
+        gas: &mut Gas,
+    ) -> Result<(), Trap>;
+
+    /// The value under a `Key::Dictionary`; any other kind of key is a trap.
+    fn dictionary_read(&mut self, key: Key) -> Result<Option<CLValue>, Trap>;
+
+    // ---- keys of the account ----
+
+    /// Associates a key with the account.
+    fn add_associated_key(
+        &mut self,
+        key: AccountHash,
+        weight: Weight,
+        gas: &mut Gas,
+    ) -> Answer<(), AddKeyFailure>;
+
+    /// Ends the association of a key.
+    fn remove_associated_key(
+        &mut self,
+        key: AccountHash,
+        gas: &mut Gas,
+    ) -> Answer<(), RemoveKeyFailure>;
+
+    /// Changes the weight of an associated key.
+    fn update_associated_key(
+        &mut self,
+        key: AccountHash,
+        weight: Weight,
+        gas: &mut Gas,
+    ) -> Answer<(), UpdateKeyFailure>;
+
+    /// Sets the weight that deploys or key management need.
+    fn set_action_threshold(
+        &mut self,
+        action: ActionType,
+        threshold: Weight,
+        gas: &mut Gas,
+    ) -> Answer<(), SetThresholdFailure>;
+}

@@ -1,0 +1,141 @@
+//! Why a run ended without a return.
+//!
+//! A trap ends the whole phase of a deploy, nested calls included; its text becomes the
+//! `error_message` of the execution result. The texts are Casper 1.5's, because clients match on
+//! them.
+
+use casper_types::account::{
+    AddKeyFailure, RemoveKeyFailure, SetThresholdFailure, UpdateKeyFailure,
+};
+use casper_types::{
+    AccessRights, ApiError, CLValueError, Key, StoredValueTypeMismatch, URef, bytesrepr, system,
+};
+use thiserror::Error;
+
+/// Why a run ended without a return.
+#[derive(Clone, Debug, Error)]
+pub enum Trap {
+    /// The gas limit was reached.
+    #[error("Out of gas error")]
+    OutOfGas,
+    /// The module called `casper_revert`.
+    #[error("{0}")]
+    Revert(ApiError),
+    /// The engine stopped the module: a Wasm trap, or a pointer outside the memory.
+    #[error("Interpreter error: {0}")]
+    Interpreter(String),
+    /// The module has no such exported function.
+    #[error("Function not found: {0}")]
+    FunctionNotFound(String),
+    /// A URef that the running code was never given.
+    #[error("Forged reference: {0}")]
+    ForgedReference(URef),
+    /// The key or URef does not carry the right that the operation needs.
+    #[error("Invalid access rights: {required}")]
+    InvalidAccess {
+        /// The right that was missing.
+        required: AccessRights,
+    },
+    /// A value was not of the type that the operation needs.
+    #[error("{0}")]
+    TypeMismatch(StoredValueTypeMismatch),
+    /// Bytes that are not what they should be.
+    #[error("Serialization error: {0}")]
+    Bytesrepr(bytesrepr::Error),
+    /// A `CLValue` that cannot be made or read.
+    #[error("{0}")]
+    CLValue(CLValueError),
+    /// The value that must be there is not.
+    #[error("Key {0} not found")]
+    KeyNotFound(Key),
+    /// The context has no key of that name.
+    #[error("Named key {0} not found")]
+    NamedKeyNotFound(String),
+    /// The URef has no value.
+    #[error("URef not found: {0}")]
+    URefNotFound(URef),
+    /// The key is not a URef and the operation takes only those.
+    #[error("Key is not a URef: {0}")]
+    KeyIsNotAURef(Key),
+    /// A key of another kind than the operation takes.
+    #[error("Unexpected Key variant: {0}")]
+    UnexpectedKeyVariant(Key),
+    /// A stored value of another kind than the operation takes.
+    #[error("Unexpected variant of a stored value")]
+    UnexpectedStoredValueVariant,
+    /// The call is not allowed where the code runs.
+    #[error("Invalid context")]
+    InvalidContext,
+    /// The module returned something that is not a value.
+    #[error("Expected return value")]
+    ExpectedReturnValue,
+    /// The contract has no such entry point.
+    #[error("No such method: {0}")]
+    NoSuchMethod(String),
+    /// A named argument is missing.
+    #[error("Missing argument: {name}")]
+    MissingArgument {
+        /// Its name.
+        name: String,
+    },
+    /// A dictionary item key of more than 128 bytes was looked up.
+    #[error("Dictionary item key exceeded maximum length")]
+    DictionaryItemKeyExceedsLength,
+    /// An associated key could not be added.
+    #[error("{0}")]
+    AddKeyFailure(AddKeyFailure),
+    /// An associated key could not be removed.
+    #[error("{0}")]
+    RemoveKeyFailure(RemoveKeyFailure),
+    /// An associated key could not be changed.
+    #[error("{0}")]
+    UpdateKeyFailure(UpdateKeyFailure),
+    /// An action threshold could not be set.
+    #[error("{0}")]
+    SetThresholdFailure(SetThresholdFailure),
+    /// A system contract refused.
+    #[error("{0}")]
+    SystemContract(system::Error),
+    /// A host function of Casper's that this network does not serve yet.
+    #[error("not available on this network yet: {0}")]
+    NotAvailable(&'static str),
+    /// Any other reason of the host's that belongs to the outcome of the deploy.
+    #[error("{0}")]
+    Host(String),
+    /// The node could not read its own state. This is never an outcome of a deploy: whoever sees
+    /// it stops the node's work on the block.
+    #[error("Storage error: {0}")]
+    Storage(String),
+}
+
+impl Trap {
+    /// Whether this is a fault of the node rather than of the code it ran.
+    #[must_use]
+    pub fn is_node_fault(&self) -> bool {
+        matches!(self, Self::Storage(_))
+    }
+}
+
+impl From<bytesrepr::Error> for Trap {
+    fn from(error: bytesrepr::Error) -> Self {
+        Self::Bytesrepr(error)
+    }
+}
+
+impl From<CLValueError> for Trap {
+    fn from(error: CLValueError) -> Self {
+        Self::CLValue(error)
+    }
+}
+
+impl From<StoredValueTypeMismatch> for Trap {
+    fn from(error: StoredValueTypeMismatch) -> Self {
+        Self::TypeMismatch(error)
+    }
+}
+
+impl From<system::Error> for Trap {
+    fn from(error: system::Error) -> Self {
+        Self::SystemContract(error)
+    }
+}
