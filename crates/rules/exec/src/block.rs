@@ -1,0 +1,104 @@
+//! The deploys of one block, one after the other.
+
+use std::collections::BTreeMap;
+
+use casper_types::{
+    CLValue, DeployHash, Key, PublicKey, StoredValue, Timestamp, U512, URefAddr,
+    execution::ExecutionResultV1,
+};
+use girrona_state::{BlockState, Changes, Reader};
+use girrona_types::{Chainspec, Height};
+
+use crate::{
+    code::CodeSource,
+    deploy::{self, DeployOutcome, Job},
+    error::Error,
+    payment::Fees,
+    signed::Signed,
+    supply::recorded_supply,
+    system::SYSTEM,
+};
+
+/// What execution knows about the block it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockContext<'a> {
+    /// The rules.
+    pub law: &'a Chainspec,
+    /// The block's height.
+    pub height: Height,
+    /// The block's timestamp.
+    pub time: Timestamp,
+    /// Who proposed it and gets the fees. [`PublicKey::System`] when a deploy is only tried out.
+    pub proposer: &'a PublicKey,
+}
+
+/// What came of a block.
+#[derive(Clone, Debug)]
+pub struct BlockOutcome {
+    /// The result of each deploy, in order.
+    pub results: Vec<(DeployHash, ExecutionResultV1)>,
+    /// New values of state; `None` removes the key.
+    pub changes: BTreeMap<Key, Option<StoredValue>>,
+    /// `Key::Transfer` and `Key::DeployInfo` records, which are not part of the state tree.
+    pub records: BTreeMap<Key, StoredValue>,
+    /// Motes that are no more, already taken off the total supply.
+    pub burnt: U512,
+}
+
+/// Executes the deploys of a block in their order on `base`, the state before it.
+///
+/// # Errors
+/// Only when the node cannot go on; a deploy that fails is a result.
+pub fn execute_block<'d>(
+    context: &BlockContext<'_>,
+    deploys: impl IntoIterator<Item = Signed<'d>>,
+    base: &dyn Reader,
+    code: &mut dyn CodeSource,
+) -> Result<BlockOutcome, Error> {
+    let fees = fees(context, base)?;
+    let mut state = BlockState::new(base);
+    let mut results = Vec::new();
+    let mut burnt = U512::zero();
+    for signed in deploys {
+        let job = Job { fees, block_time: context.time.millis(), signed: &signed };
+        let outcome = deploy::execute(&job, &state, code)?;
+        state.apply(outcome.changes)?;
+        burnt = burnt.checked_add(outcome.burnt).ok_or(Error::Supply)?;
+        results.push((*signed.deploy.hash(), outcome.result));
+    }
+    if !burnt.is_zero() {
+        let supply = recorded_supply(&state)?.checked_sub(burnt).ok_or(Error::Supply)?;
+        let value = StoredValue::CLValue(CLValue::from_t(supply)?);
+        let mut changes = Changes::default();
+        let key = girrona_types::keys::normalised(&SYSTEM.total_supply_key());
+        changes.writes.insert(key, Some(value.into()));
+        state.apply(changes)?;
+    }
+    let (changes, records) = state.into_parts();
+    Ok(BlockOutcome { results, changes, records, burnt })
+}
+
+/// Executes one deploy on `base` without a block around it, to see what it would do.
+///
+/// # Errors
+/// Only when the node cannot go on; a deploy that fails is a result.
+pub fn execute_deploy(
+    context: &BlockContext<'_>,
+    signed: &Signed<'_>,
+    base: &dyn Reader,
+    code: &mut dyn CodeSource,
+) -> Result<DeployOutcome, Error> {
+    let fees = fees(context, base)?;
+    let job = Job { fees, block_time: context.time.millis(), signed };
+    deploy::execute(&job, base, code)
+}
+
+fn fees<'l>(context: &BlockContext<'l>, base: &dyn Reader) -> Result<Fees<'l>, Error> {
+    let key = Key::Account(context.proposer.to_account_hash());
+    let account = base.read(&key).map_err(girrona_state::Error::from)?;
+    let proposer_purse: URefAddr = match account.as_deref() {
+        Some(StoredValue::Account(account)) => account.main_purse().addr(),
+        _ => return Err(Error::Proposer(context.proposer.clone())),
+    };
+    Ok(Fees { law: context.law, proposer_purse })
+}

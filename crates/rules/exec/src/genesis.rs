@@ -1,0 +1,161 @@
+//! The first state of a network: who has what, and the records of the system itself.
+
+use std::collections::BTreeMap;
+
+use casper_types::{
+    AccessRights, Account, CLValue, ContractWasmHash, Digest, Key, NamedKeys, ProtocolVersion,
+    PublicKey, StoredValue, U512, URef,
+    account::AccountHash,
+    contracts::{
+        Contract, ContractHash, ContractPackage, ContractPackageHash, ContractPackageStatus,
+        ContractVersionKey, EntryPoints,
+    },
+    system::{auction::Bid, handle_payment, mint},
+};
+use girrona_types::{Chainspec, keys::derived_address};
+
+use crate::{
+    error::Error,
+    system::{SYSTEM, SystemContract},
+};
+
+/// What genesis writes.
+#[derive(Clone, Debug)]
+pub struct Genesis {
+    /// Every key of the first state; none is `None`.
+    pub changes: BTreeMap<Key, Option<StoredValue>>,
+    /// All motes: balances and stakes.
+    pub total_supply: U512,
+}
+
+/// Makes the first state from the law of a network. The same law gives the same state.
+///
+/// # Errors
+/// [`Error::Supply`] when the motes of all accounts do not fit into a number.
+pub fn genesis(law: &Chainspec) -> Result<Genesis, Error> {
+    let mut writer = Writer { changes: BTreeMap::new(), total_supply: U512::zero() };
+    let system_purse = purse_address("girrona/genesis/main-purse", &SYSTEM.account);
+    let system_names = SYSTEM
+        .contracts()
+        .into_iter()
+        .map(|contract| (contract.name.to_owned(), Key::Hash(contract.contract)))
+        .collect::<BTreeMap<_, _>>();
+    writer.account(SYSTEM.account, system_names.into(), system_purse, U512::zero())?;
+    for account in &law.accounts {
+        let hash = account.public_key.to_account_hash();
+        let main_purse = purse_address("girrona/genesis/main-purse", &hash);
+        writer.account(hash, NamedKeys::new(), main_purse, account.balance)?;
+        if let Some(validator) = &account.validator {
+            writer.bid(&account.public_key, validator.bonded_amount, validator.delegation_rate)?;
+        }
+    }
+    writer.system(law)?;
+    Ok(Genesis { changes: writer.changes, total_supply: writer.total_supply })
+}
+
+fn purse_address(domain: &str, owner: &AccountHash) -> [u8; 32] {
+    derived_address(domain, &owner.value(), 0)
+}
+
+struct Writer {
+    changes: BTreeMap<Key, Option<StoredValue>>,
+    total_supply: U512,
+}
+
+impl Writer {
+    fn put(&mut self, key: Key, value: StoredValue) {
+        self.changes.insert(girrona_types::keys::normalised(&key), Some(value));
+    }
+
+    fn purse(&mut self, address: [u8; 32], balance: U512) -> Result<URef, Error> {
+        let uref = URef::new(address, AccessRights::READ_ADD_WRITE);
+        self.put(Key::URef(uref), StoredValue::CLValue(CLValue::unit()));
+        self.put(Key::Balance(address), StoredValue::CLValue(CLValue::from_t(balance)?));
+        self.total_supply = self.total_supply.checked_add(balance).ok_or(Error::Supply)?;
+        Ok(uref)
+    }
+
+    fn account(
+        &mut self,
+        hash: AccountHash,
+        names: NamedKeys,
+        main_purse: [u8; 32],
+        balance: U512,
+    ) -> Result<(), Error> {
+        let main_purse = self.purse(main_purse, balance)?;
+        let account = Account::create(hash, names, main_purse);
+        self.put(Key::Account(hash), StoredValue::Account(account));
+        Ok(())
+    }
+
+    /// A validator's stake: motes in a purse that nobody holds, and the record that names it.
+    fn bid(&mut self, validator: &PublicKey, stake: U512, rate: u8) -> Result<(), Error> {
+        let hash = validator.to_account_hash();
+        let purse = self.purse(purse_address("girrona/genesis/bonding-purse", &hash), stake)?;
+        let bid = Bid::unlocked(validator.clone(), purse, stake, rate);
+        self.put(Key::Bid(hash), StoredValue::Bid(Box::new(bid)));
+        Ok(())
+    }
+
+    fn system(&mut self, law: &Chainspec) -> Result<(), Error> {
+        let version = law.protocol.version;
+        let payment_purse = self.purse(SYSTEM.payment_purse, U512::zero())?;
+
+        let supply = URef::new(SYSTEM.total_supply, AccessRights::READ_ADD_WRITE);
+        let total = CLValue::from_t(self.total_supply)?;
+        self.put(Key::URef(supply), StoredValue::CLValue(total));
+        let rate = URef::new(SYSTEM.round_seigniorage_rate, AccessRights::READ_ADD_WRITE);
+        // A ratio is its numerator and its denominator; nothing is minted.
+        let nothing = CLValue::from_t((U512::zero(), U512::one()))?;
+        self.put(Key::URef(rate), StoredValue::CLValue(nothing));
+
+        let mut mint_names = NamedKeys::new();
+        mint_names.insert(mint::TOTAL_SUPPLY_KEY.to_owned(), Key::URef(supply));
+        mint_names.insert(mint::ROUND_SEIGNIORAGE_RATE_KEY.to_owned(), Key::URef(rate));
+        self.contract(&SYSTEM.mint, mint_names, version);
+
+        let mut payment_names = NamedKeys::new();
+        payment_names
+            .insert(handle_payment::PAYMENT_PURSE_KEY.to_owned(), Key::URef(payment_purse));
+        self.contract(&SYSTEM.handle_payment, payment_names, version);
+        self.contract(&SYSTEM.standard_payment, NamedKeys::new(), version);
+        self.contract(&SYSTEM.auction, NamedKeys::new(), version);
+
+        let registry: BTreeMap<String, [u8; 32]> = SYSTEM
+            .contracts()
+            .into_iter()
+            .map(|contract| (contract.name.to_owned(), contract.contract))
+            .collect();
+        let registry = StoredValue::CLValue(CLValue::from_t(registry)?);
+        self.put(Key::SystemEntityRegistry, registry);
+
+        let law_hash = Digest::from(law.network_id().0);
+        let chainspec = BTreeMap::from([("chainspec_raw_hash".to_owned(), law_hash)]);
+        let chainspec = StoredValue::CLValue(CLValue::from_t(chainspec)?);
+        self.put(Key::ChainspecRegistry, chainspec);
+        Ok(())
+    }
+
+    /// The records of a contract that runs natively: a package with one version. It lists no
+    /// entry points, because deploys cannot call any of it; what they need of it they reach
+    /// through host functions.
+    fn contract(&mut self, at: &SystemContract, names: NamedKeys, version: ProtocolVersion) {
+        let contract = Contract::new(
+            ContractPackageHash::new(at.package),
+            ContractWasmHash::new(at.wasm),
+            names,
+            EntryPoints::new(),
+            version,
+        );
+        let first = ContractVersionKey::new(version.value().major, 1);
+        let package = ContractPackage::new(
+            URef::new(at.access, AccessRights::READ_ADD_WRITE),
+            BTreeMap::from([(first, ContractHash::new(at.contract))]),
+            Default::default(),
+            Default::default(),
+            ContractPackageStatus::Unlocked,
+        );
+        self.put(Key::Hash(at.contract), StoredValue::Contract(contract));
+        self.put(Key::Hash(at.package), StoredValue::ContractPackage(package));
+    }
+}
