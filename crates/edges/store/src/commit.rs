@@ -1,0 +1,235 @@
+//! Making a block the tip.
+//!
+//! One batch holds everything that the block changes and its new state values, and is durable
+//! before the state tree is touched. So a crash leaves the tip before, or the tip after with a tree
+//! that opening completes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use casper_types::{Key, StoredValue, TransferAddr, execution::ExecutionResultV1};
+use fjall::{OwnedWriteBatch, PersistMode};
+use girrona_chain::disk::{Commit, DiskResult, ExecutedDeploy, Fate, StoredBlock};
+use girrona_state::Commitment as _;
+use girrona_types::{EventId, Height};
+
+use crate::{
+    faults::{Moment, Write},
+    history,
+    store::{Prepared, RECENT_VALUE_BYTES, Store},
+    tables::{
+        Decision, Executed, Redo, Tip, Waiting, by_block, by_proposal, by_root, casper_bytes,
+        Doing as _, fault, height_key, meta, our_bytes, record_key, vote_key,
+    },
+};
+
+/// A body that came with a proposal is kept for so many blocks, in case it gets into one of them.
+const KEPT_BLOCKS: u64 = 50;
+
+impl Store {
+    pub(crate) fn commit_block(&mut self, commit: Commit) -> DiskResult<Vec<EventId>> {
+        let Commit { block, proposal, certificate, deploys, changes, records, events } = commit;
+        let height = Height(block.height());
+        let doing = || format!("commit block {height}");
+        let tip = self.shared.published().tip;
+        let expected = tip.as_ref().map_or(Height::GENESIS, |tip| Height(tip.block.height()).next());
+        if height != expected {
+            return Err(fault(doing(), format!("the next block is {expected}")));
+        }
+        let root = *block.state_root_hash();
+        let prepared = match self.prepared.take() {
+            Some(prepared) if prepared.root == root && prepared.leaves.len() == changes.len() => {
+                prepared
+            }
+            _ => self.prepare(&changes)?,
+        };
+        if prepared.root != root {
+            return Err(fault(doing(), format!(
+                "its header names state root {root}, its changes give {}",
+                prepared.root
+            )));
+        }
+
+        let mut batch = self.shared.tables.db.batch().durability(Some(PersistMode::SyncAll));
+        let root_before = self.tree.root().doing(doing)?.value();
+        self.put_state(&mut batch, height, &prepared)?;
+        let forgotten = history::forget(
+            &self.shared.tables,
+            &mut batch,
+            Height(self.shared.history_from.load(Ordering::Acquire)),
+            height,
+            self.options.state_history_blocks,
+        )?;
+        self.put_deploys(&mut batch, height, &block, &deploys, &records)?;
+        self.drop_undecided(&mut batch, height)?;
+        let dropped = self.drop_bodies(&mut batch, height, &deploys);
+
+        let tables = &self.shared.tables;
+        batch.insert(&tables.blocks, height_key(height), casper_bytes("a block", &block)?);
+        batch.insert(&tables.heights, by_block(block.hash()), height_key(height));
+        batch.insert(&tables.heights, by_root(&root), height_key(height));
+        let decided = match (&certificate, &proposal) {
+            (Some(certificate), _) => Some(certificate.proposal),
+            (None, Some(proposal)) => Some(proposal.hash()),
+            (None, None) => None,
+        };
+        if let Some(hash) = decided {
+            batch.insert(&tables.heights, by_proposal(&hash), height_key(height));
+        }
+        let decision = Decision { proposal, certificate };
+        batch.insert(&tables.decisions, height_key(height), our_bytes("a decision", &decision)?);
+        let new_tip = Tip { height, root_before, root: root.value() };
+        batch.insert(&tables.meta, meta::TIP, our_bytes("the tip", &new_tip)?);
+        // Last, so that whoever sees an event finds what it names.
+        let ids = self.tell(&mut batch, &events)?;
+
+        self.write(Write::Block, batch, || format!("commit block {height}"))?;
+        self.dirty = false;
+        self.broken = true;
+        self.faults.ask(Moment::Before(Write::Tree))?;
+        if !prepared.leaves.is_empty() {
+            self.tree.commit(&prepared.leaves).doing(doing)?;
+        }
+        self.faults.ask(Moment::After(Write::Tree))?;
+        self.broken = false;
+
+        self.shared.history_from.store(forgotten.0, Ordering::Release);
+        self.learn(changes, &prepared);
+        for deploy in &deploys {
+            self.waiting.remove(&deploy.hash);
+        }
+        for hash in dropped {
+            self.waiting.remove(&hash);
+        }
+        self.undecided = self.undecided.split_off(&height.next());
+        self.votes = self.votes.split_off(&height.next());
+        let Decision { proposal, certificate } = decision;
+        self.next_event = self.next_event.saturating_add(ids.len() as u64);
+        self.publish(Some(Arc::new(StoredBlock { block, proposal, certificate })));
+        self.make_room()?;
+        Ok(ids)
+    }
+
+    /// The old values for readers of past states, and the new ones for the tree.
+    fn put_state(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        height: Height,
+        prepared: &Prepared,
+    ) -> DiskResult<()> {
+        // Nobody asks for the state before genesis.
+        if height > Height::GENESIS {
+            let old_values = prepared
+                .leaves
+                .keys()
+                .map(|path| Ok((*path, self.value_before(path, prepared.keys.get(path))?)));
+            history::remember(&self.shared.tables, batch, height, old_values)?;
+        }
+        let leaves =
+            prepared.leaves.iter().map(|(path, bytes)| (*path, bytes.clone())).collect();
+        let redo = our_bytes("the redo", &Redo { height, leaves })?;
+        batch.insert(&self.shared.tables.meta, meta::REDO, redo);
+        Ok(())
+    }
+
+    fn put_deploys(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        height: Height,
+        block: &casper_types::BlockV1,
+        deploys: &[ExecutedDeploy],
+        records: &BTreeMap<Key, StoredValue>,
+    ) -> DiskResult<()> {
+        let tables = &self.shared.tables;
+        let fate = our_bytes("a fate", &Fate::Executed(height))?;
+        let mut transfers: Vec<TransferAddr> = Vec::new();
+        for deploy in deploys {
+            let executed = Executed {
+                height,
+                block: block.hash().inner().value(),
+                approvals: casper_bytes("approvals", &deploy.approvals)?,
+                result: casper_bytes("a result", &deploy.result)?,
+                phases: deploy.phases.clone(),
+            };
+            let name = deploy.hash.as_ref();
+            batch.insert(&tables.executed, name, our_bytes("an execution", &executed)?);
+            batch.insert(&tables.fates, name, fate.as_slice());
+            if self.waiting.contains_key(&deploy.hash) {
+                batch.remove(&tables.waiting, name);
+            }
+            // A failed deploy lists transfers that were undone; those have no record.
+            let (ExecutionResultV1::Success { transfers: made, .. }
+            | ExecutionResultV1::Failure { transfers: made, .. }) = &deploy.result;
+            transfers.extend(made.iter().filter(|made| records.contains_key(&Key::Transfer(**made))));
+        }
+        if !transfers.is_empty() {
+            let bytes = casper_bytes("transfers", &transfers)?;
+            batch.insert(&tables.transfers, height_key(height), bytes);
+        }
+        for (key, record) in records {
+            batch.insert(&tables.records, record_key(key)?, casper_bytes("a record", record)?);
+        }
+        Ok(())
+    }
+
+    /// The votes and the undecided proposals of this height and of those before it.
+    fn drop_undecided(&self, batch: &mut OwnedWriteBatch, height: Height) -> DiskResult<()> {
+        let tables = &self.shared.tables;
+        for (height, count) in self.votes.range(..=height) {
+            for number in 0..*count {
+                batch.remove(&tables.votes, vote_key(*height, number));
+            }
+        }
+        for hash in self.undecided.range(..=height).flat_map(|(_, hashes)| hashes) {
+            batch.remove(&tables.proposals, hash.as_bytes().as_slice());
+        }
+        Ok(())
+    }
+
+    /// Bodies that came with proposals and got into no block.
+    fn drop_bodies(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        height: Height,
+        deploys: &[ExecutedDeploy],
+    ) -> Vec<casper_types::DeployHash> {
+        let executed: std::collections::BTreeSet<_> =
+            deploys.iter().map(|deploy| deploy.hash).collect();
+        let is_over = |waiting: &Waiting| match waiting {
+            Waiting::Kept(tip) => tip.0.saturating_add(KEPT_BLOCKS) < height.0,
+            Waiting::Accepted(_) => false,
+        };
+        let over: Vec<_> = self
+            .waiting
+            .iter()
+            .filter(|(hash, waiting)| is_over(waiting) && !executed.contains(*hash))
+            .map(|(hash, _)| *hash)
+            .collect();
+        for hash in &over {
+            batch.remove(&self.shared.tables.waiting, hash.as_ref());
+            batch.remove(&self.shared.tables.deploys, hash.as_ref());
+        }
+        over
+    }
+
+    /// Keeps the new values at hand: the next block is likely to use them.
+    fn learn(&self, changes: BTreeMap<Key, Option<StoredValue>>, prepared: &Prepared) {
+        let mut recent = self.recent_values();
+        let sizes = prepared.keys.iter().filter_map(|(path, key)| {
+            let bytes = prepared.leaves.get(path)?;
+            Some((*key, bytes.as_ref().map_or(0, Vec::len)))
+        });
+        let large: std::collections::BTreeSet<Key> =
+            sizes.filter(|(_, size)| *size > RECENT_VALUE_BYTES).map(|(key, _)| key).collect();
+        for (key, value) in changes {
+            let normal = girrona_types::keys::normalised(&key);
+            if large.contains(&key) {
+                recent.remove(&normal);
+            } else {
+                recent.insert(normal, value.map(Arc::new));
+            }
+        }
+    }
+}
