@@ -1,0 +1,127 @@
+//! What the swarm counts. The doc comment of each field is its help text.
+//!
+//! Knows: names and labels. Does not know: when something is worth counting.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::Topic;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Flow {
+    channel: &'static str,
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Judged {
+    topic: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Queue {
+    queue: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Direction {
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    peers: Family<Direction, Gauge>,
+    messages: Family<Flow, Counter>,
+    bytes: Family<Flow, Counter>,
+    verdicts: Family<Judged, Counter>,
+    drops: Family<Queue, Counter>,
+    offences: Family<Reason, Counter>,
+    bans: Family<Reason, Counter>,
+    dials: Family<Outcome, Counter>,
+    requests: Family<Outcome, Counter>,
+}
+
+/// The channels beside the topics.
+pub(crate) const DIRECT: &str = "direct";
+pub(crate) const REQUEST: &str = "request";
+pub(crate) const RESPONSE: &str = "response";
+
+impl Metrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let net = registry.sub_registry_with_prefix("net");
+        net.register("peers", "Connected peers, by who dialled", metrics.peers.clone());
+        net.register(
+            "messages",
+            "Messages, by topic or channel; deploys count as batches",
+            metrics.messages.clone(),
+        );
+        net.register("bytes", "Bytes of messages, by topic or channel", metrics.bytes.clone());
+        net.register("verdicts", "Gossip messages judged", metrics.verdicts.clone());
+        net.register("drops", "What a full queue turned away", metrics.drops.clone());
+        net.register("offences", "Faults of peers, by reason", metrics.offences.clone());
+        net.register("bans", "Peers sent away, by reason", metrics.bans.clone());
+        net.register("dials", "Dials that ended, by outcome", metrics.dials.clone());
+        net.register("requests", "Our requests that ended, by outcome", metrics.requests.clone());
+        metrics
+    }
+
+    pub(crate) fn peers(&self, inbound: i64, outbound: i64) {
+        self.peers.get_or_create(&Direction { direction: "in" }).set(inbound);
+        self.peers.get_or_create(&Direction { direction: "out" }).set(outbound);
+    }
+
+    pub(crate) fn received(&self, channel: &'static str, bytes: usize) {
+        self.flow(channel, "in", bytes);
+    }
+
+    pub(crate) fn sent(&self, channel: &'static str, bytes: usize) {
+        self.flow(channel, "out", bytes);
+    }
+
+    fn flow(&self, channel: &'static str, direction: &'static str, bytes: usize) {
+        let flow = Flow { channel, direction };
+        self.messages.get_or_create(&flow).inc();
+        self.bytes.get_or_create(&flow).inc_by(bytes as u64);
+    }
+
+    pub(crate) fn judged(&self, topic: Topic, verdict: &'static str) {
+        self.verdicts.get_or_create(&Judged { topic: topic.label(), verdict }).inc();
+    }
+
+    pub(crate) fn dropped(&self, queue: &'static str, count: usize) {
+        if count > 0 {
+            self.drops.get_or_create(&Queue { queue }).inc_by(count as u64);
+        }
+    }
+
+    pub(crate) fn offence(&self, reason: &'static str) {
+        self.offences.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn banned(&self, reason: &'static str) {
+        self.bans.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn dialed(&self, outcome: &'static str) {
+        self.dials.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn requested(&self, outcome: &'static str) {
+        self.requests.get_or_create(&Outcome { outcome }).inc();
+    }
+}
