@@ -1,0 +1,217 @@
+//! What the door needs to know of the node: a few plain questions.
+//!
+//! The door asks; it never looks into stores or queues itself. All questions but
+//! [`Backend::put_deploy`] are asked on threads that may block, so an implementation may read from
+//! disk. Rules that an implementation keeps, because answers depend on them:
+//!
+//! - What an event names can be looked up before the event is published.
+//! - An event is on disk before it comes out of [`Backend::subscribe`], and ids there only grow.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use casper_types::{
+    Approval, BlockHash, BlockHeaderV1, BlockSynchronizerStatus, BlockV1, Deploy, DeployHash,
+    Digest, Key, NextUpgrade, PeerEntry, ProtocolVersion, PublicKey, Signature, StoredValue,
+    TimeDiff, Timestamp, TransferV1, execution::ExecutionResultV1,
+};
+use girrona_api::{
+    BlockRange,
+    methods::{
+        girrona::DeployProgress,
+        info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
+    },
+};
+use girrona_types::{Event, EventId};
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+/// The node could not answer although it should: a disk fault, a broken record.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Fault(pub String);
+
+/// Why a deploy was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PutError {
+    /// It breaks a rule; the text is what the caller reads.
+    #[error("{0}")]
+    Invalid(String),
+    /// The node has too many deploys to judge just now.
+    #[error("the node is busy")]
+    Busy,
+    /// The node failed.
+    #[error(transparent)]
+    Internal(#[from] Fault),
+}
+
+/// Which block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockId {
+    /// By hash.
+    Hash(BlockHash),
+    /// By height.
+    Height(u64),
+    /// The newest that is executed and stored.
+    Latest,
+}
+
+/// Which state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateId {
+    /// The one with this root.
+    Root(Digest),
+    /// The one after the block at this height.
+    Height(u64),
+}
+
+/// A block and the finality signatures collected so far.
+#[derive(Clone, Debug)]
+pub struct StoredBlock {
+    /// The block.
+    pub block: BlockV1,
+    /// Who signed it.
+    pub proofs: Vec<(PublicKey, Signature)>,
+}
+
+/// A stored deploy.
+#[derive(Clone, Debug)]
+pub struct DeployRecord {
+    /// As this node received it.
+    pub deploy: Deploy,
+    /// The signatures it was executed with, if it was and they are others.
+    pub approvals: Option<BTreeSet<Approval>>,
+    /// What came of it.
+    pub execution: Option<Execution>,
+}
+
+/// What came of a deploy.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// In which block.
+    pub block_hash: BlockHash,
+    /// That block's height.
+    pub block_height: u64,
+    /// The result.
+    pub result: ExecutionResultV1,
+}
+
+/// How the node is doing; `info_get_status` without version and peers.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// Version of the program.
+    pub build_version: String,
+    /// Name of the network.
+    pub chainspec_name: String,
+    /// The root that the node started from.
+    pub starting_state_root_hash: Digest,
+    /// The newest block.
+    pub last_added_block_info: Option<MinimalBlockInfo>,
+    /// The validator key, if the node votes.
+    pub our_public_signing_key: Option<PublicKey>,
+    /// Time between blocks.
+    pub round_length: Option<TimeDiff>,
+    /// The next change of rules, if one is known.
+    pub next_upgrade: Option<NextUpgrade>,
+    /// Since the start of the program.
+    pub uptime: TimeDiff,
+    /// What the node is busy with.
+    pub reactor_state: ReactorState,
+    /// When it last came forward.
+    pub last_progress: Timestamp,
+    /// Which blocks it is fetching.
+    pub block_sync: BlockSynchronizerStatus,
+}
+
+/// One past or present state.
+pub trait StateView: Send {
+    /// The value under a normalised key. Transfers and deploy infos are found here too.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn read(&self, key: &Key) -> Result<Option<StoredValue>, Fault>;
+}
+
+/// The node, as the door sees it.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Version of the network's rules, shown as `api_version`.
+    fn api_version(&self) -> ProtocolVersion;
+
+    /// Judges, stores and announces a deploy. One that is stored already is no fault.
+    ///
+    /// # Errors
+    /// See [`PutError`].
+    async fn put_deploy(&self, deploy: Deploy) -> Result<(), PutError>;
+
+    /// A stored deploy.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn deploy(&self, hash: &DeployHash) -> Result<Option<DeployRecord>, Fault>;
+
+    /// How far a deploy has come here.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn deploy_progress(&self, hash: &DeployHash) -> Result<Option<DeployProgress>, Fault>;
+
+    /// A stored block.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn block(&self, id: BlockId) -> Result<Option<StoredBlock>, Fault>;
+
+    /// A stored block's header. Worth overriding where a header is cheaper than its block.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn block_header(&self, id: BlockId) -> Result<Option<BlockHeaderV1>, Fault> {
+        Ok(self.block(id)?.map(|stored| stored.block.take_header()))
+    }
+
+    /// Which blocks are whole here.
+    fn available_blocks(&self) -> BlockRange;
+
+    /// A stored block's transfers in the order of execution.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn transfers(&self, block: &BlockHash) -> Result<Vec<TransferV1>, Fault>;
+
+    /// A state; `None` when it is not stored here, or not any more.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn state(&self, id: StateId) -> Result<Option<Box<dyn StateView + '_>>, Fault>;
+
+    /// How the node is doing.
+    fn status(&self) -> NodeStatus;
+
+    /// Who it is connected to.
+    fn peers(&self) -> Vec<PeerEntry>;
+
+    /// When validators came, went or misbehaved.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn validator_changes(&self) -> Result<Vec<ValidatorChanges>, Fault>;
+
+    /// Up to `limit` stored events with ids of at least `first`, in order.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn events_from(&self, first: EventId, limit: usize) -> Result<Vec<(EventId, Event)>, Fault>;
+
+    /// The id of the newest stored event.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn last_event_id(&self) -> Result<Option<EventId>, Fault>;
+
+    /// Every event from now on. A reader that falls behind the channel reads from disk instead.
+    fn subscribe(&self) -> broadcast::Receiver<(EventId, Event)>;
+
+    /// All metrics in Prometheus's (OpenMetrics) text format.
+    fn metrics_text(&self) -> String;
+}

@@ -1,0 +1,13 @@
+//! The door over real sockets, with a backend in memory behind it.
+
+mod browser;
+mod client;
+mod errors;
+mod events;
+mod golden;
+mod hostile;
+mod memory;
+mod metrics;
+mod raw;
+mod rest;
+mod server;
