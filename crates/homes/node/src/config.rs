@@ -1,0 +1,197 @@
+//! `girrona.toml`: what one operator may choose. What all nodes must agree on is the chainspec.
+
+use std::path::{Path, PathBuf};
+
+use girrona_types::config::Config;
+use serde::{Deserialize, Serialize};
+
+/// One node's own settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// The law of the network, a file relative to this one.
+    pub chainspec: PathBuf,
+    /// Folder for everything the node keeps, relative to this file.
+    pub data: PathBuf,
+    /// Keys.
+    pub keys: Keys,
+    /// The network of nodes.
+    pub swarm: Swarm,
+    /// JSON-RPC.
+    pub rpc: Rpc,
+    /// REST and metrics.
+    pub rest: Rest,
+    /// The event stream.
+    pub events: Events,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// PEM file of the validator's Casper key; empty for a node that only follows.
+    pub validator: PathBuf,
+    /// The swarm identity; made on the first start.
+    pub swarm: PathBuf,
+}
+
+/// `[swarm]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Swarm {
+    /// Multiaddresses to listen on; port 0 picks a free one.
+    pub listen: Vec<String>,
+    /// Multiaddresses of known nodes.
+    pub peers: Vec<String>,
+    /// Whether to look for more nodes than the known ones.
+    pub discovery: bool,
+    /// Connections that others may open.
+    pub inbound_max: u32,
+    /// Connections that we open.
+    pub outbound_max: u32,
+}
+
+/// `[rpc]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rpc {
+    /// Where JSON-RPC listens.
+    pub address: String,
+    /// Origin that browsers may call from: empty for none, `*` for all.
+    pub cors_origin: String,
+    /// Requests a second, over all callers; 0 for no limit.
+    pub qps_limit: u32,
+}
+
+/// `[rest]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rest {
+    /// Where `/status` and `/metrics` listen.
+    pub address: String,
+}
+
+/// `[events]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Events {
+    /// Where the event stream listens.
+    pub address: String,
+    /// Listeners at the same time.
+    pub subscribers_max: u32,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            chainspec: "chainspec.toml".into(),
+            data: "data".into(),
+            keys: Keys::default(),
+            swarm: Swarm::default(),
+            rpc: Rpc::default(),
+            rest: Rest::default(),
+            events: Events::default(),
+        }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { validator: PathBuf::new(), swarm: "swarm.key".into() }
+    }
+}
+
+impl Default for Swarm {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                "/ip4/0.0.0.0/tcp/34553".to_owned(),
+                "/ip4/0.0.0.0/udp/34553/quic-v1".to_owned(),
+            ],
+            peers: Vec::new(),
+            discovery: true,
+            inbound_max: 160,
+            outbound_max: 96,
+        }
+    }
+}
+
+impl Default for Rpc {
+    fn default() -> Self {
+        Self { address: "127.0.0.1:7777".to_owned(), cors_origin: String::new(), qps_limit: 5_000 }
+    }
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { address: "127.0.0.1:8888".to_owned() }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { address: "127.0.0.1:9999".to_owned(), subscribers_max: 100 }
+    }
+}
+
+impl Config for NodeConfig {
+    fn example() -> Self {
+        let mut example = Self::default();
+        example.swarm.peers.push("/ip4/127.0.0.1/tcp/34553".to_owned());
+        example
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        for (key, address) in [
+            ("rpc.address", &self.rpc.address),
+            ("rest.address", &self.rest.address),
+            ("events.address", &self.events.address),
+        ] {
+            if address.parse::<std::net::SocketAddr>().is_err() {
+                list.push(format!("`{key}` is `{address}`, it should be like 127.0.0.1:7777"));
+            }
+        }
+        for (key, addresses) in
+            [("swarm.listen", &self.swarm.listen), ("swarm.peers", &self.swarm.peers)]
+        {
+            for address in addresses {
+                if let Err(error) = address.parse::<girrona_net::Multiaddr>() {
+                    list.push(format!(
+                        "`{key}` has `{address}`: {error}; it should be like /ip4/127.0.0.1/tcp/34553"
+                    ));
+                }
+            }
+        }
+        if self.swarm.listen.is_empty() {
+            list.push("`swarm.listen` is empty; nobody could reach this node".to_owned());
+        }
+        if self.events.subscribers_max == 0 {
+            list.push("`events.subscribers_max` is 0; nobody could listen".to_owned());
+        }
+        list
+    }
+}
+
+impl NodeConfig {
+    /// Makes relative paths relative to the folder of the configuration file.
+    #[must_use]
+    pub fn rooted_at(mut self, folder: &Path) -> Self {
+        for path in [
+            &mut self.chainspec,
+            &mut self.data,
+            &mut self.keys.swarm,
+            &mut self.keys.validator,
+        ] {
+            if !path.as_os_str().is_empty() && path.is_relative() {
+                *path = folder.join(&path);
+            }
+        }
+        self
+    }
+
+    /// Whether the node has a validator's key.
+    pub fn is_validator(&self) -> bool {
+        !self.keys.validator.as_os_str().is_empty()
+    }
+}

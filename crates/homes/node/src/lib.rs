@@ -1,0 +1,19 @@
+//! Assembles a node: which services run, what flows between them, how they stop.
+//!
+//! Start at [`run()`], the assembly page.
+
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod chain;
+pub mod code;
+pub mod config;
+pub mod endpoints;
+pub mod gossip;
+pub mod peers;
+pub mod phases;
+pub mod run;
+
+pub use config::NodeConfig;
+pub use endpoints::Endpoints;
+pub use run::{CheckReport, Error, check, run};

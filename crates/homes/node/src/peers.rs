@@ -1,0 +1,68 @@
+//! Who is who among the peers: swarm identities, the chain's numbers for them, and which of them
+//! proved to be a validator.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use casper_types::PublicKey;
+use girrona_chain::Peer;
+use girrona_net::PeerId;
+
+#[derive(Debug, Default)]
+struct Table {
+    next: Peer,
+    numbers: BTreeMap<PeerId, Peer>,
+    ids: BTreeMap<Peer, PeerId>,
+    validators: BTreeMap<PublicKey, PeerId>,
+}
+
+/// The connected peers.
+#[derive(Debug, Default)]
+pub struct Peers {
+    table: Mutex<Table>,
+}
+
+impl Peers {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a peer; a new one if it has none.
+    pub fn number(&self, id: PeerId) -> Peer {
+        let mut table = self.lock();
+        if let Some(number) = table.numbers.get(&id) {
+            return *number;
+        }
+        let number = table.next;
+        table.next += 1;
+        table.numbers.insert(id, number);
+        table.ids.insert(number, id);
+        number
+    }
+
+    /// The peer of a number.
+    pub fn id(&self, number: Peer) -> Option<PeerId> {
+        self.lock().ids.get(&number).copied()
+    }
+
+    /// A peer is gone; gives its number.
+    pub fn remove(&self, id: PeerId) -> Option<Peer> {
+        let mut table = self.lock();
+        let number = table.numbers.remove(&id)?;
+        table.ids.remove(&number);
+        table.validators.retain(|_, other| *other != id);
+        Some(number)
+    }
+
+    /// A peer proved that it holds this key.
+    pub fn introduced(&self, id: PeerId, key: PublicKey) {
+        self.lock().validators.insert(key, id);
+    }
+
+    /// Peers that proved to be these validators.
+    pub fn validators(&self) -> Vec<(PublicKey, PeerId)> {
+        self.lock().validators.iter().map(|(key, id)| (key.clone(), *id)).collect()
+    }
+}
