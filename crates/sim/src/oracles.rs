@@ -1,0 +1,585 @@
+//! What must hold whatever happens. Each oracle is a function that names its violation.
+//!
+//! Oracles see only what nodes say and what is on their disks; they count for themselves and ask
+//! no rule of the chain whether it was kept.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use casper_types::{
+    BlockHash, Deploy, DeployHash, Digest, Timestamp, U512, execution::ExecutionResultV1,
+};
+use girrona_chain::{
+    Disk, MemoryDisk,
+    disk::{Fate, StoredBlock},
+};
+use girrona_consensus::{Message, MessageKind};
+use girrona_types::{
+    Chainspec, Event, Height, Proposal, ProposalHash, chainspec::FeeHandling, deploy,
+};
+use thiserror::Error;
+
+use crate::{
+    plan::{Millis, Plan},
+    scheme,
+    spoil::Ill,
+    totals::Totals,
+};
+
+/// How late a node may say that a deploy has expired: a tick, and the second of grace that a
+/// deploy in a proposal gets.
+pub(crate) const EXPIRY_SLACK: Millis = 2_000;
+/// How long the whole network may stand still once faults are over.
+pub(crate) const STALL_MAX: Millis = 40_000;
+/// How long a node may be behind the others once faults are over.
+pub(crate) const LAG_MAX: Millis = 30_000;
+/// Requests that one node may have under way.
+pub(crate) const REQUESTS_MAX: usize = 512;
+/// Steps of work that one input may cause.
+pub(crate) const STEPS_MAX: usize = 10_000;
+
+/// Every oracle, and what it watches.
+pub const ORACLES: [(&str, &str); 14] = [
+    ("one block per height", "no two nodes ever hold different blocks at one height"),
+    ("no honest double-sign", "no honest validator signs two things for one slot, crashes included"),
+    ("equal roots", "the same proposal has the same state root on every node"),
+    ("nothing final is lost", "no node has a lower tip after a crash than before"),
+    ("supply", "all purses together hold genesis plus minted minus burnt, at every height"),
+    ("executed once", "no deploy is executed twice"),
+    ("executed in time", "no block holds a deploy after, or before, its time"),
+    ("every deploy ends", "every accepted deploy is processed or expires, once, in that order"),
+    ("expiry in time", "a node says that a deploy has expired after its time, and soon"),
+    ("no bad proposal is decided", "nothing of what a hostile leader proposes becomes a block"),
+    ("only liars are accused", "evidence in blocks names the equivocator and nobody else"),
+    ("finality", "every living validator's signature of a late block is on every living node"),
+    ("progress", "once faults are over the chain grows and everybody catches up"),
+    ("bounded", "no node asks, waits or works without end, and none stops by itself"),
+];
+
+/// What an oracle found.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the texts say it")]
+pub enum Violation {
+    #[error("node {node} has {theirs} at height {height}, others have {ours}")]
+    Fork { node: usize, height: Height, ours: ProposalHash, theirs: ProposalHash },
+    #[error("honest node {node} signed two {kind:?} for height {height}, round {round}")]
+    DoubleSign { node: usize, height: Height, round: u32, kind: MessageKind },
+    #[error("honest node {node} signed two blocks at height {height}")]
+    DoubleFinality { node: usize, height: Height },
+    #[error("node {node} has root {theirs} at height {height}, others have {ours}")]
+    Roots { node: usize, height: Height, ours: Digest, theirs: Digest },
+    #[error("node {node} had height {had} and came back with {has}")]
+    FinalLost { node: usize, had: Height, has: Height },
+    #[error("purses hold {held} motes at height {height}, it should be {due}")]
+    Supply { height: Height, held: U512, due: U512 },
+    #[error("the mint records {recorded} motes at height {height}, purses hold {held}")]
+    Recorded { height: Height, recorded: U512, held: U512 },
+    #[error("deploy {hash} was executed at height {first} and again at {again}")]
+    ExecutedTwice { hash: DeployHash, first: Height, again: Height },
+    #[error("deploy {hash} expired before the block of height {height}")]
+    ExecutedLate { hash: DeployHash, height: Height },
+    #[error("the block of height {height} is bad: {what}")]
+    BadBlock { height: Height, what: String },
+    #[error("a proposal with the fault {ill:?} was decided at height {height}")]
+    DecidedIll { height: Height, ill: Ill },
+    #[error("evidence at height {height} accuses {offender}, who did nothing")]
+    FalseAccusation { height: Height, offender: String },
+    #[error("deploy {hash} is still pending on node {node} at the end")]
+    Unsettled { node: usize, hash: DeployHash },
+    #[error("the events of node {node} do not tell the life of {what}")]
+    Story { node: usize, what: String },
+    #[error("node {node} said at {said} that {hash} has expired; its time ended at {due}")]
+    Expiry { node: usize, hash: DeployHash, said: Timestamp, due: Timestamp },
+    #[error("node {node} lacks signatures of block {height}: {has} of {due}")]
+    Finality { node: usize, height: Height, has: usize, due: usize },
+    #[error("no new block for {waited} ms; tips are {tips:?}")]
+    Stalled { waited: Millis, tips: Vec<u64> },
+    #[error("node {node} is at height {height}, others at {others}, for {waited} ms")]
+    Laggard { node: usize, height: Height, others: Height, waited: Millis },
+    #[error("node {node} has {count} requests under way")]
+    Requests { node: usize, count: usize },
+    #[error("node {node} does not come to rest")]
+    Restless { node: usize },
+    #[error("node {node} stopped by itself: {text}")]
+    Stopped { node: usize, text: String },
+    #[error("panicked: {0}")]
+    Panicked(String),
+}
+
+/// One height as the first node that reached it has it.
+#[derive(Debug)]
+struct Final {
+    proposal: ProposalHash,
+    block: BlockHash,
+    root: Digest,
+    /// Motes burnt from genesis up to here.
+    burnt: U512,
+}
+
+/// What was seen so far.
+#[derive(Debug)]
+pub(crate) struct Oracles {
+    law: Arc<Chainspec>,
+    liar: Option<usize>,
+    genesis: U512,
+    finals: BTreeMap<Height, Final>,
+    executed: BTreeMap<DeployHash, Height>,
+    /// Up to where each node's blocks were looked at.
+    seen: Vec<Option<Height>>,
+    signed: BTreeMap<(usize, Height, u32, MessageKind), Vec<u8>>,
+    vouched: BTreeMap<(usize, Height), BlockHash>,
+    pub(crate) ills: BTreeMap<ProposalHash, Ill>,
+    /// When the highest tip last grew, and when each node last grew or was level.
+    grown: Millis,
+    moved: Vec<Millis>,
+}
+
+impl Oracles {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let accounts = plan.law.accounts.iter();
+        let genesis = accounts.fold(U512::zero(), |sum, account| {
+            let stake = account.validator.as_ref().map(|validator| validator.bonded_amount);
+            sum + account.balance + stake.unwrap_or_default()
+        });
+        Self {
+            law: Arc::clone(&plan.law),
+            liar: plan.lies.map(|lies| lies.node),
+            genesis,
+            finals: BTreeMap::new(),
+            executed: BTreeMap::new(),
+            seen: vec![None; plan.count()],
+            signed: BTreeMap::new(),
+            vouched: BTreeMap::new(),
+            ills: BTreeMap::new(),
+            grown: 0,
+            moved: vec![0; plan.count()],
+        }
+    }
+
+    /// The highest block of all.
+    pub(crate) fn height(&self) -> Height {
+        self.finals.keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// A node has new blocks, or none.
+    pub(crate) fn look(
+        &mut self,
+        node: usize,
+        disk: &MemoryDisk,
+        now: Millis,
+        totals: &mut Totals,
+    ) -> Result<(), Violation> {
+        let tip = disk.blocks().last().map(|stored| Height(stored.block.height()));
+        let Some(tip) = tip else { return Ok(()) };
+        if self.seen[node] == Some(tip) {
+            return Ok(());
+        }
+        let from = self.seen[node].map_or(Height::GENESIS, Height::next);
+        for height in from.0..=tip.0 {
+            if let Ok(Some(stored)) = disk.block(Height(height)) {
+                self.look_at(node, &stored, disk, now, totals)?;
+            }
+        }
+        self.supply(tip, disk, totals)?;
+        self.seen[node] = Some(tip);
+        self.moved[node] = now;
+        Ok(())
+    }
+
+    fn look_at(
+        &mut self,
+        node: usize,
+        stored: &StoredBlock,
+        disk: &MemoryDisk,
+        now: Millis,
+        totals: &mut Totals,
+    ) -> Result<(), Violation> {
+        let height = Height(stored.block.height());
+        totals.checks += 1;
+        let proposal = stored.proposal.as_ref().map(Proposal::hash).unwrap_or_default();
+        if self.finals.contains_key(&height) {
+            return self.agrees(node, height, proposal, stored);
+        }
+        let mut burnt = self.finals.last_key_value().map_or(U512::zero(), |(_, last)| last.burnt);
+        if let (Some(content), Some(certificate)) = (&stored.proposal, &stored.certificate) {
+            self.executed_once(height, content)?;
+            self.executed_in_time(height, content, disk)?;
+            self.not_ill(height, proposal)?;
+            self.only_liars(height, content, totals)?;
+            self.well_formed(height, content, disk)?;
+            burnt += self.burnt_in(content, disk, totals);
+            totals.blocks += 1;
+            totals.late_rounds += u64::from(certificate.round.0 > 0);
+            totals.round_max = totals.round_max.max(u64::from(certificate.round.0));
+        }
+        let (block, root) = (*stored.block.hash(), *stored.block.state_root_hash());
+        self.finals.insert(height, Final { proposal, block, root, burnt });
+        self.grown = now;
+        Ok(())
+    }
+
+    /// One block per height, and one root per block.
+    fn agrees(
+        &self,
+        node: usize,
+        height: Height,
+        theirs: ProposalHash,
+        stored: &StoredBlock,
+    ) -> Result<(), Violation> {
+        let Some(ours) = self.finals.get(&height) else { return Ok(()) };
+        if ours.proposal != theirs {
+            return Err(Violation::Fork { node, height, ours: ours.proposal, theirs });
+        }
+        let root = *stored.block.state_root_hash();
+        if ours.root != root {
+            return Err(Violation::Roots { node, height, ours: ours.root, theirs: root });
+        }
+        if ours.block != *stored.block.hash() {
+            let what = "the same proposal and root make another block".to_owned();
+            return Err(Violation::BadBlock { height, what });
+        }
+        Ok(())
+    }
+
+    fn executed_once(&mut self, height: Height, proposal: &Proposal) -> Result<(), Violation> {
+        for signed in proposal.all_deploys() {
+            if let Some(first) = self.executed.insert(signed.hash, height) {
+                let hash = signed.hash;
+                return Err(Violation::ExecutedTwice { hash, first, again: height });
+            }
+        }
+        Ok(())
+    }
+
+    fn executed_in_time(
+        &self,
+        height: Height,
+        proposal: &Proposal,
+        disk: &MemoryDisk,
+    ) -> Result<(), Violation> {
+        for signed in proposal.all_deploys() {
+            let deploy = body(disk, &signed.hash, height)?;
+            if deploy::expires_at(&deploy) < proposal.timestamp {
+                return Err(Violation::ExecutedLate { hash: signed.hash, height });
+            }
+            if deploy.header().timestamp() > proposal.timestamp {
+                let what = format!("deploy {} is from its future", signed.hash);
+                return Err(Violation::BadBlock { height, what });
+            }
+        }
+        Ok(())
+    }
+
+    fn not_ill(&self, height: Height, proposal: ProposalHash) -> Result<(), Violation> {
+        match self.ills.get(&proposal) {
+            Some(ill) => Err(Violation::DecidedIll { height, ill: *ill }),
+            None => Ok(()),
+        }
+    }
+
+    fn only_liars(
+        &self,
+        height: Height,
+        proposal: &Proposal,
+        totals: &mut Totals,
+    ) -> Result<(), Violation> {
+        for evidence in &proposal.evidence {
+            totals.evidence += 1;
+            if self.liar.map(scheme::validator) != Some(evidence.offender.clone()) {
+                let offender = evidence.offender.to_string();
+                return Err(Violation::FalseAccusation { height, offender });
+            }
+        }
+        Ok(())
+    }
+
+    /// Signatures, lists, dependencies and limits.
+    fn well_formed(
+        &self,
+        height: Height,
+        proposal: &Proposal,
+        disk: &MemoryDisk,
+    ) -> Result<(), Violation> {
+        let bad = |what: String| Err(Violation::BadBlock { height, what });
+        let limits = &self.law.deploys;
+        if proposal.transfers.len() > limits.block_max_transfer_count as usize
+            || proposal.deploys.len() > limits.block_max_deploy_count as usize
+        {
+            return bad("it holds too many deploys".to_owned());
+        }
+        let lists = [(false, &proposal.deploys), (true, &proposal.transfers)];
+        for (as_transfer, list) in lists {
+            for signed in list {
+                let hash = signed.hash;
+                let deploy = body(disk, &hash, height)?;
+                if deploy.session().is_transfer() != as_transfer {
+                    return bad(format!("deploy {hash} is in the wrong list"));
+                }
+                let approvals = signed.approvals.iter().cloned().collect();
+                let deploy = deploy.as_ref().clone().with_approvals(approvals);
+                if let Err(fault) = deploy.is_valid() {
+                    return bad(format!("deploy {hash}: {fault}"));
+                }
+                let early = |other: &DeployHash| {
+                    self.executed.get(other).is_none_or(|executed| *executed >= height)
+                };
+                if deploy.header().dependencies().iter().any(early) {
+                    return bad(format!("deploy {hash} did not wait for its dependency"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the deploys of a block destroyed: their fees, where fees are burnt.
+    fn burnt_in(&self, proposal: &Proposal, disk: &MemoryDisk, totals: &mut Totals) -> U512 {
+        let mut burnt = U512::zero();
+        for signed in proposal.all_deploys() {
+            let Some(executed) = disk.executed(&signed.hash) else { continue };
+            let cost = match &executed.result {
+                ExecutionResultV1::Success { cost, .. } => {
+                    totals.executed += 1;
+                    cost
+                }
+                ExecutionResultV1::Failure { cost, error_message, .. } => {
+                    totals.failed += 1;
+                    *totals.failures.entry(error_message.clone()).or_default() += 1;
+                    cost
+                }
+            };
+            // Gas has price 1 here. Unused payment is always refunded.
+            if self.law.core.fee_handling == FeeHandling::Burn {
+                burnt += *cost;
+            }
+        }
+        burnt
+    }
+
+    /// Every mote is accounted for.
+    fn supply(
+        &self,
+        height: Height,
+        disk: &MemoryDisk,
+        totals: &mut Totals,
+    ) -> Result<(), Violation> {
+        totals.checks += 1;
+        let text = |error: girrona_exec::Error| Violation::BadBlock {
+            height,
+            what: format!("its supply cannot be counted: {error}"),
+        };
+        let held = girrona_exec::total_supply(disk.state().iter()).map_err(text)?;
+        let burnt = self.finals.get(&height).map_or(U512::zero(), |last| last.burnt);
+        let due = self.genesis.saturating_sub(burnt);
+        if held != due {
+            return Err(Violation::Supply { height, held, due });
+        }
+        let recorded = girrona_exec::recorded_supply(disk).map_err(text)?;
+        if recorded != held {
+            return Err(Violation::Recorded { height, recorded, held });
+        }
+        Ok(())
+    }
+
+    /// A node came back. Its blocks have to be there.
+    pub(crate) fn came_back(&self, node: usize, disk: &MemoryDisk) -> Result<(), Violation> {
+        let Some(had) = self.seen[node] else { return Ok(()) };
+        let has = disk.blocks().last().map_or(Height::GENESIS, |last| Height(last.block.height()));
+        if has < had { Err(Violation::FinalLost { node, had, has }) } else { Ok(()) }
+    }
+
+    /// An honest validator said this.
+    pub(crate) fn said(&mut self, node: usize, bytes: &[u8]) -> Result<(), Violation> {
+        let Some(info) = girrona_consensus::inspect(bytes) else { return Ok(()) };
+        if info.signer != Some(scheme::validator(node)) {
+            return Ok(());
+        }
+        // Without the signature: what is said counts.
+        let content = match Message::decode(bytes) {
+            Ok(Message::Vote(vote)) => borsh::to_vec(&vote.body).unwrap_or_default(),
+            Ok(Message::Propose(propose)) => borsh::to_vec(&propose.body).unwrap_or_default(),
+            _ => return Ok(()),
+        };
+        let (height, round, kind) = (info.height, info.round.0, info.kind);
+        let before = self.signed.entry((node, height, round, kind)).or_insert(content.clone());
+        if *before != content {
+            return Err(Violation::DoubleSign { node, height, round, kind });
+        }
+        Ok(())
+    }
+
+    /// An honest validator vouches for a block that it executed.
+    pub(crate) fn vouched(
+        &mut self,
+        node: usize,
+        height: Height,
+        block: BlockHash,
+    ) -> Result<(), Violation> {
+        if *self.vouched.entry((node, height)).or_insert(block) != block {
+            return Err(Violation::DoubleFinality { node, height });
+        }
+        Ok(())
+    }
+
+    /// A node, up since `up`, says that a deploy has expired.
+    pub(crate) fn expired(
+        &self,
+        node: usize,
+        hash: DeployHash,
+        disk: &MemoryDisk,
+        said: Timestamp,
+        up: Timestamp,
+    ) -> Result<(), Violation> {
+        let Ok(Some(deploy)) = disk.deploy(&hash) else { return Ok(()) };
+        let due = deploy::expires_at(&deploy);
+        let latest = due.max(up).millis() + EXPIRY_SLACK;
+        if said <= due || said.millis() > latest {
+            return Err(Violation::Expiry { node, hash, said, due });
+        }
+        Ok(())
+    }
+
+    /// Once faults are over: is there progress, for everybody? `living` has the tips of nodes that
+    /// are up, and since when they are.
+    pub(crate) fn progress(
+        &mut self,
+        living: &[(usize, Height, Millis)],
+        calm_from: Millis,
+        now: Millis,
+        totals: &mut Totals,
+    ) -> Result<(), Violation> {
+        totals.checks += 1;
+        let best = self.height();
+        let waited = now.saturating_sub(self.grown.max(calm_from));
+        totals.stall_max = totals.stall_max.max(waited);
+        if waited > STALL_MAX {
+            let tips = living.iter().map(|(_, height, _)| height.0).collect();
+            return Err(Violation::Stalled { waited, tips });
+        }
+        for (node, height, up) in living {
+            // A block is on its way for a moment; two are not.
+            if height.0 + 1 >= best.0 {
+                self.moved[*node] = now;
+                continue;
+            }
+            let waited = now.saturating_sub(self.moved[*node].max(calm_from).max(*up));
+            totals.lag_max = totals.lag_max.max(waited);
+            if waited > LAG_MAX {
+                let (node, height) = (*node, *height);
+                return Err(Violation::Laggard { node, height, others: best, waited });
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end: what is on a living node's disk.
+    pub(crate) fn end(
+        &self,
+        node: usize,
+        disk: &MemoryDisk,
+        clock: Timestamp,
+        living_validators: usize,
+        up_since: Height,
+        totals: &mut Totals,
+    ) -> Result<(), Violation> {
+        totals.checks += 1;
+        Self::every_deploy_ends(node, disk, clock)?;
+        self.story(node, disk, totals)?;
+        self.finality(node, disk, living_validators, up_since)
+    }
+
+    fn every_deploy_ends(
+        node: usize,
+        disk: &MemoryDisk,
+        clock: Timestamp,
+    ) -> Result<(), Violation> {
+        for (hash, fate) in disk.fates() {
+            let Ok(Some(deploy)) = disk.deploy(hash) else {
+                return Err(Violation::Unsettled { node, hash: *hash });
+            };
+            let over = deploy::expires_at(&deploy).millis() + EXPIRY_SLACK < clock.millis();
+            if *fate == Fate::Pending && over {
+                return Err(Violation::Unsettled { node, hash: *hash });
+            }
+        }
+        Ok(())
+    }
+
+    /// The events on a node's disk tell of every block and deploy once, in order.
+    fn story(&self, node: usize, disk: &MemoryDisk, totals: &mut Totals) -> Result<(), Violation> {
+        let broken = |what: String| Err(Violation::Story { node, what });
+        let mut accepted = BTreeMap::new();
+        let mut expired = BTreeMap::new();
+        let mut processed = BTreeMap::new();
+        let mut height = Height::GENESIS;
+        for event in disk.events() {
+            match event {
+                Event::DeployAccepted(hash) => {
+                    if accepted.insert(*hash, ()).is_some() || processed.contains_key(hash) {
+                        return broken(format!("deploy {hash}: accepted twice or too late"));
+                    }
+                }
+                Event::DeployExpired(hash) => {
+                    let late = processed.contains_key(hash) || !accepted.contains_key(hash);
+                    if expired.insert(*hash, ()).is_some() || late {
+                        return broken(format!("deploy {hash}: expired twice or out of turn"));
+                    }
+                }
+                Event::DeployProcessed(hash) => {
+                    if processed.insert(*hash, ()).is_some() {
+                        return broken(format!("deploy {hash}: processed twice"));
+                    }
+                }
+                Event::BlockAdded(block) => {
+                    let right = self.finals.get(&height).is_some_and(|it| it.block == *block);
+                    if !right {
+                        return broken(format!("block {block}: not the one of height {height}"));
+                    }
+                    height = height.next();
+                }
+                Event::FinalitySignature(_) | Event::Fault { .. } => {}
+            }
+        }
+        for (hash, fate) in disk.fates() {
+            let told = match fate {
+                Fate::Executed(_) => processed.contains_key(hash),
+                Fate::Expired => expired.contains_key(hash) && !processed.contains_key(hash),
+                Fate::Pending => accepted.contains_key(hash) && !expired.contains_key(hash),
+            };
+            if !told {
+                return broken(format!("deploy {hash}, which is {fate:?}"));
+            }
+        }
+        totals.accepted += accepted.len() as u64;
+        totals.expired += expired.len() as u64;
+        Ok(())
+    }
+
+    /// Late blocks carry the signatures of all who live.
+    fn finality(
+        &self,
+        node: usize,
+        disk: &MemoryDisk,
+        due: usize,
+        from: Height,
+    ) -> Result<(), Violation> {
+        // The last block's signatures may still be on their way.
+        let Some(to) = self.height().previous() else { return Ok(()) };
+        for height in from.0..to.0 {
+            let Ok(Some(stored)) = disk.block(Height(height)) else { continue };
+            let has = disk.finality_signatures(stored.block.hash()).map_or(0, |list| list.len());
+            if has < due {
+                return Err(Violation::Finality { node, height: Height(height), has, due });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn body(disk: &MemoryDisk, hash: &DeployHash, height: Height) -> Result<Arc<Deploy>, Violation> {
+    match disk.deploy(hash) {
+        Ok(Some(deploy)) => Ok(deploy),
+        _ => {
+            let what = format!("the body of {hash} is not here");
+            Err(Violation::BadBlock { height, what })
+        }
+    }
+}
