@@ -209,3 +209,6 @@ impl<D: Disk> Chain<D> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -511,3 +511,6 @@ pub(crate) fn with_approvals(
     deploy::check_crypto(&deploy)?;
     Ok(Arc::new(deploy))
 }
+
+#[cfg(test)]
+mod tests;

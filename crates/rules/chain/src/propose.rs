@@ -137,3 +137,6 @@ impl<D: Disk> Chain<D> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,22 @@
 //! People and deploys for tests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use casper_types::{
     Deploy, ExecutableDeployItem, PublicKey, RuntimeArgs, SecretKey, TimeDiff, Timestamp, U512,
-    runtime_args,
+    bytesrepr::ToBytes, runtime_args,
 };
+use girrona_consensus::CasperKeys;
+use girrona_exec::Uncached;
 use girrona_types::{
-    Chainspec,
-    Draft,
+    Chainspec, Draft, Event,
     chainspec::{GenesisAccount, GenesisValidator, MOTES_PER_GIRRO},
+};
+
+use crate::{
+    Chain, Incoming, Input, MemoryDisk, Output, Parts, Refusal, Source, Timer,
+    accept::{Accepted, check},
+    disk::{Disk, StoredBlock},
 };
 
 /// Somebody with a key.
@@ -95,4 +102,120 @@ pub(crate) fn module(from: &Person, bytes: Vec<u8>, motes: u64, timestamp: Times
     Draft { timestamp, ttl, gas_price: 1, dependencies: Vec::new(), chain_name, payment, session }
         .sign(&from.secret)
         .unwrap()
+}
+
+/// A network of one validator under virtual time.
+pub(crate) struct Alone {
+    pub(crate) chain: Chain<MemoryDisk>,
+    pub(crate) law: Arc<Chainspec>,
+    pub(crate) now: Timestamp,
+    pub(crate) verdicts: Vec<Result<Accepted, Refusal>>,
+    pub(crate) events: Vec<Event>,
+    timers: BTreeMap<Timer, Timestamp>,
+}
+
+impl Alone {
+    /// The validator's person is number 200.
+    pub(crate) fn new(law: Chainspec) -> Self {
+        Self::with_disk(law, MemoryDisk::new(), Timestamp::from(1_800_000_000_000))
+    }
+
+    /// Opens on a disk, as after a restart.
+    pub(crate) fn with_disk(law: Chainspec, disk: MemoryDisk, now: Timestamp) -> Self {
+        let law = Arc::new(law);
+        let scheme = CasperKeys::signer(Person::new(200).secret).unwrap();
+        let parts =
+            Parts { law: Arc::clone(&law), scheme: Arc::new(scheme), code: Box::new(Uncached), disk };
+        let chain = Chain::open(parts).unwrap();
+        let mut alone = Self {
+            chain,
+            law,
+            now,
+            verdicts: Vec::new(),
+            events: Vec::new(),
+            timers: BTreeMap::new(),
+        };
+        alone.give(Input::Start);
+        alone
+    }
+
+    /// Gives an input and carries out what comes of it.
+    pub(crate) fn give(&mut self, input: Input) {
+        let mut input = Some(input);
+        while let Some(next) = input.take() {
+            for output in self.chain.handle(next, self.now).unwrap() {
+                match output {
+                    Output::SetTimer(timer, after) => {
+                        let at = self.now.millis() + u64::try_from(after.as_millis()).unwrap();
+                        self.timers.insert(timer, Timestamp::from(at));
+                    }
+                    Output::CancelTimer(timer) => {
+                        self.timers.remove(&timer);
+                    }
+                    Output::CancelConsensusTimers => {
+                        self.timers.retain(|timer, _| !matches!(timer, Timer::Consensus(_)));
+                    }
+                    Output::Verdict { verdict, .. } => self.verdicts.push(verdict),
+                    Output::Announce(_, event) => self.events.push(event),
+                    _ => {}
+                }
+            }
+            input = self.chain.has_work().then_some(Input::Continue);
+        }
+    }
+
+    /// A client sends a deploy; what it is told.
+    pub(crate) fn put(&mut self, deploy: &Deploy) -> Result<Accepted, String> {
+        check(deploy, &self.law, self.now).map_err(|refusal| refusal.to_string())?;
+        let size = deploy.serialized_length();
+        let deploy = Arc::new(deploy.clone());
+        self.give(Input::Deploys(vec![Incoming {
+            deploy,
+            size,
+            source: Source::Client,
+            ticket: 0,
+        }]));
+        self.verdicts.pop().unwrap().map_err(|refusal| refusal.to_string())
+    }
+
+    /// Takes a deploy into the buffer without asking the state, as if its account had been rich
+    /// when it came.
+    pub(crate) fn smuggle(&mut self, deploy: &Deploy) {
+        let deploy = Arc::new(deploy.clone());
+        self.chain.disk.accept(std::slice::from_ref(&deploy), self.now).unwrap();
+        let size = deploy.serialized_length();
+        assert!(self.chain.buffer.insert(deploy, size));
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        let end = Timestamp::from(self.now.millis() + millis);
+        while let Some((timer, at)) =
+            self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at))
+            && at <= end
+        {
+            self.now = self.now.max(at);
+            self.timers.remove(&timer);
+            self.give(Input::Timer(timer));
+        }
+        self.now = end;
+    }
+
+    /// Lets a block be made.
+    pub(crate) fn block(&mut self) -> Arc<StoredBlock> {
+        let height = self.chain.height();
+        for _ in 0..100 {
+            if self.chain.height() > height {
+                break;
+            }
+            self.pass(100);
+        }
+        assert_eq!(self.chain.height(), height.next(), "no block came");
+        self.chain.disk().tip().unwrap().unwrap()
+    }
+
+    /// How often an event was announced.
+    pub(crate) fn count(&self, event: &Event) -> usize {
+        self.events.iter().filter(|other| *other == event).count()
+    }
 }
