@@ -51,8 +51,9 @@ const WRONG_QUERY: &str = "invalid query: expected single field 'start_from=<EVE
 const FULL: &str = "server has reached limit of subscribers\n";
 /// Pieces of text between a reader's task and its socket. When full, the task waits.
 const QUEUE: usize = 1;
-/// Connections beyond the readers' own, for those who get an error.
-const SPARE_CONNECTIONS: usize = 28;
+/// Connections beyond the readers' own: for those who have not asked yet, or get an error. They are
+/// closed after the error, or when nothing comes.
+const SPARE_CONNECTIONS: usize = 156;
 
 /// How event streams are served.
 #[derive(Clone, Debug)]
@@ -132,7 +133,7 @@ async fn handle(State(events): State<Arc<Events>>, request: Request) -> Response
         }
         Err((status, text)) => {
             events.metrics.refused(status.as_u16());
-            (status, text).into_response()
+            (status, [(header::CONNECTION, "close")], text).into_response()
         }
     }
 }

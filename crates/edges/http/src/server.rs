@@ -134,7 +134,6 @@ mod tests {
     fn the_answer_to_one_too_many_has_the_length_it_says() {
         let text = std::str::from_utf8(FULL).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len()).trim_end()[..]));
-        assert!(head.ends_with(&body.len().to_string()));
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
     }
 }

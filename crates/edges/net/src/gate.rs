@@ -96,13 +96,13 @@ impl Gate {
         self.protected.contains(peer)
     }
 
-    /// Bans that have been served by now.
+    /// Ends the bans that have been served by now; a ban holds until this is called.
     pub(crate) fn lift(&mut self, now: Instant) -> Vec<PeerId> {
         self.banned.extract_if(|_, until| *until <= now).map(|(peer, _)| peer).collect()
     }
 
-    fn check(&self, peer: PeerId, now: Instant) -> Result<(), ConnectionDenied> {
-        if self.banned.get(&peer).is_some_and(|until| *until > now) {
+    fn check(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
+        if self.banned.contains_key(peer) {
             return Err(ConnectionDenied::new(Refusal::Banned));
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Gate {
     }
 
     fn admit_inbound(&mut self, peer: PeerId, now: Instant) -> Result<(), ConnectionDenied> {
-        self.check(peer, now)?;
+        self.check(&peer)?;
         if self.is_late(&peer, true, now) {
             let old = self.established.get(&peer).into_iter().flatten();
             self.closing.extend(old.map(|known| (peer, known.connection)));
@@ -127,7 +127,7 @@ impl Gate {
     }
 
     fn admit_outbound(&self, peer: PeerId, now: Instant) -> Result<(), ConnectionDenied> {
-        self.check(peer, now)?;
+        self.check(&peer)?;
         if self.is_late(&peer, false, now) {
             return Err(ConnectionDenied::new(Refusal::Connected));
         }
@@ -176,7 +176,7 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         if let Some(peer) = peer {
-            self.check(peer, Instant::now())?;
+            self.check(&peer)?;
         }
         Ok(vec![])
     }

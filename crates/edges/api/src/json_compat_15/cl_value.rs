@@ -69,7 +69,11 @@ impl Reader {
             CLType::Key => {
                 let (key, rest) = Key::from_bytes(bytes).ok()?;
                 let text = key::format_key(&key);
-                Some((key::kind(&key).map_or(json!(text), |kind| json!({ kind: text })), rest))
+                let parsed = match key::kind(&key) {
+                    Some(kind) => json!({ kind: text }),
+                    None => Value::String(text),
+                };
+                Some((parsed, rest))
             }
             CLType::URef => simple::<URef>(bytes),
             CLType::PublicKey => simple::<PublicKey>(bytes),

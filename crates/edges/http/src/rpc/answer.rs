@@ -24,6 +24,10 @@ use crate::{Backend, Metrics, metrics::Outcome};
 /// Answers a question with the result's JSON.
 type Handler = fn(&dyn Backend, Option<&RawValue>) -> Result<Vec<u8>, RpcError>;
 
+/// Answers a question with the result as its type.
+type TypedHandler<M> =
+    fn(&dyn Backend, <M as Method>::Params) -> Result<<M as Method>::Output, RpcError>;
+
 /// The methods that only read.
 fn reader(method: &str) -> Option<(&'static str, Handler)> {
     Some(match method {
@@ -66,7 +70,7 @@ fn reader(method: &str) -> Option<(&'static str, Handler)> {
 fn run<M: Method>(
     backend: &dyn Backend,
     params: Option<&RawValue>,
-    handler: fn(&dyn Backend, M::Params) -> Result<M::Output, RpcError>,
+    handler: TypedHandler<M>,
 ) -> Result<Vec<u8>, RpcError> {
     to_json(&handler(backend, params::decode::<M>(params)?)?)
 }

@@ -54,7 +54,7 @@ impl Connection {
 
     /// More bytes; `false` at the end.
     async fn more(&mut self) -> bool {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 16 * 1024];
         let read =
             timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("an answer in time");
         let read = read.unwrap_or(0);

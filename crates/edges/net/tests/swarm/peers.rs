@@ -92,6 +92,23 @@ async fn a_configured_peer_that_is_late_is_found_within_moments() {
     assert_eq!(early.log.lock().unwrap().connected, [late.peer()]);
 }
 
+// A stopped QUIC endpoint frees its port when its connections are drained.
+async fn restart(config: &Config) -> Node {
+    let own = || std::net::UdpSocket::bind(("127.0.0.1", port_of(&config.listen[0]))).is_ok();
+    until("its port is free again", own).await;
+    start(config.clone()).await
+}
+
+fn port_of(address: &libp2p::Multiaddr) -> u16 {
+    let port = |part| match part {
+        libp2p::multiaddr::Protocol::Tcp(port) | libp2p::multiaddr::Protocol::Udp(port) => {
+            Some(port)
+        }
+        _ => None,
+    };
+    address.iter().find_map(port).unwrap()
+}
+
 // As in a devnet: everybody is configured with everybody, and all start at once.
 async fn all_dial_all(scheme: fn(u16) -> String, seeds: std::ops::Range<u8>) {
     let port = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -107,7 +124,7 @@ async fn all_dial_all(scheme: fn(u16) -> String, seeds: std::ops::Range<u8>) {
         .collect();
     let mut nodes = futures::future::join_all(configs.iter().cloned().map(start)).await;
     let together = |nodes: &[Node]| nodes.iter().all(|node| node.members() == nodes.len() - 1);
-    for round in 0..3 {
+    for (round, again) in configs.iter().enumerate().take(3) {
         until("all are together", || together(&nodes)).await;
         for (place, node) in nodes.iter().enumerate() {
             let text = Bytes::from(format!("round {round} of {place}"));
@@ -118,7 +135,9 @@ async fn all_dial_all(scheme: fn(u16) -> String, seeds: std::ops::Range<u8>) {
             })
             .await;
             until("frames are heard", || {
-                others().for_each(|other| drop(node.net.send(other.peer(), text.clone())));
+                for other in others() {
+                    node.net.send(other.peer(), text.clone());
+                }
                 others().all(|other| other.frames(node.peer()).contains(&text))
             })
             .await;
@@ -127,7 +146,7 @@ async fn all_dial_all(scheme: fn(u16) -> String, seeds: std::ops::Range<u8>) {
         assert!(together(&nodes), "they stay together");
         let first = nodes.remove(0);
         first.net.stop().await;
-        nodes.push(start(configs[round].clone()).await);
+        nodes.push(restart(again).await);
     }
 }
 
