@@ -17,11 +17,10 @@ pub(crate) fn explained(error: ClientError) -> Error {
     match &error {
         ClientError::Transport { url, .. } => {
             let url = url.trim_end_matches("/rpc");
-            let advice = format!(
+            anyhow!(
                 "no node answers at {url}; start a network with `girrona devnet`, \
-                 or name another node with --node"
-            );
-            Error::new(error).context(advice)
+                 or name another node with --node ({error})"
+            )
         }
         ClientError::Rpc(refusal) => {
             let reason = match &refusal.data {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is logged unless `RUST_LOG` says otherwise.
-const LOG: &str = "info,libp2p=warn,quinn=warn";
+const LOG: &str = "info,libp2p=warn,quinn=warn,arc_malachitebft=warn";
 
 /// `girrona node run`
 pub(crate) async fn run(arguments: NodeRunArgs) -> Result<ExitCode> {

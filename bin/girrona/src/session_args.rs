@@ -1,7 +1,7 @@
 //! Arguments of session code as `casper-client` writes them: `name:type='value'`.
 //!
 //! Types: bool, i32, i64, u8, u32, u64, u128, u256, u512, unit, string, key, account_hash, uref,
-//! public_key, and each of them optional, such as `opt_u64='null'`.
+//! public_key, and each of them optional, such as `opt_u64='7'` or, for none, `opt_u64=null`.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -27,16 +27,21 @@ impl FromStr for SessionArg {
         if name.is_empty() {
             return Err(form());
         }
-        let quoted = value.trim();
-        let value =
-            quoted.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(quoted);
-        let value = read(kind, value).map_err(|reason| format!("argument `{name}`: {reason}"))?;
+        let value = value.trim();
+        let quoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+        let value = match quoted {
+            Some(text) => read(kind, Some(text)),
+            // Without quotes, `null` is no text but nothing.
+            None if value == "null" => read(kind, None),
+            None => read(kind, Some(value)),
+        };
+        let value = value.map_err(|reason| format!("argument `{name}`: {reason}"))?;
         Ok(Self(NamedArg::new(name.to_owned(), value)))
     }
 }
 
-/// A value of the type with this name.
-fn read(kind: &str, text: &str) -> Result<CLValue, String> {
+/// A value of the type with this name; no text means no value.
+fn read(kind: &str, text: Option<&str>) -> Result<CLValue, String> {
     let (optional, kind) = match kind.strip_prefix("opt_") {
         Some(inner) => (true, inner),
         None => (false, kind),
@@ -85,16 +90,17 @@ fn read(kind: &str, text: &str) -> Result<CLValue, String> {
     }
 }
 
-/// The value, or the optional value with `null` for none.
+/// The value, or the optional value.
 fn value<T: CLTyped + ToBytes>(
     optional: bool,
-    text: &str,
+    text: Option<&str>,
     read: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<CLValue, String> {
     let made = match (optional, text) {
-        (true, "null") => CLValue::from_t(None::<T>),
-        (true, text) => CLValue::from_t(Some(read(text)?)),
-        (false, text) => CLValue::from_t(read(text)?),
+        (true, None) => CLValue::from_t(None::<T>),
+        (true, Some(text)) => CLValue::from_t(Some(read(text)?)),
+        (false, Some(text)) => CLValue::from_t(read(text)?),
+        (false, None) => return Err("only an opt_ type can be null".to_owned()),
     };
     made.map_err(|error| error.to_string())
 }
@@ -137,7 +143,7 @@ mod tests {
             &format!("a:account_hash='account-hash-{hex}'"),
             &format!("a:uref='uref-{hex}-007'"),
             &format!("a:public_key='{key}'"),
-            "a:opt_u64='null'",
+            "a:opt_u64=null",
             "a:opt_string='x'",
         ] {
             assert_eq!(read_arg(text).0, "a", "{text}");
@@ -148,7 +154,9 @@ mod tests {
     fn values_keep_their_type_and_content() {
         assert_eq!(read_arg("n:u512='5'").1.into_t::<U512>().unwrap(), U512::from(5));
         assert_eq!(read_arg("n:string=''").1.into_t::<String>().unwrap(), "");
-        assert_eq!(read_arg("n:opt_u64='null'").1.into_t::<Option<u64>>().unwrap(), None);
+        assert_eq!(read_arg("n:opt_u64=null").1.into_t::<Option<u64>>().unwrap(), None);
+        let null = read_arg("n:opt_string='null'").1.into_t::<Option<String>>().unwrap();
+        assert_eq!(null.as_deref(), Some("null"));
         assert_eq!(read_arg("n:opt_u64='7'").1.into_t::<Option<u64>>().unwrap(), Some(7));
         let hash = format!("hash-{}", "ab".repeat(32));
         let key = read_arg(&format!("n:key='{hash}'")).1.into_t::<Key>().unwrap();
@@ -162,6 +170,7 @@ mod tests {
         assert!(refusal("a:u8='256'").starts_with("argument `a`: `256`:"));
         assert!(refusal("a:u512='0x5'").contains("it is no u512"));
         assert!(refusal("a:number='5'").contains("`number` is no type"));
+        assert!(refusal("a:u64=null").contains("only an opt_ type can be null"));
         assert!(refusal(":u8='5'").contains("is not of the form"));
     }
 }

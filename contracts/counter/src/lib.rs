@@ -32,8 +32,8 @@ pub extern "C" fn call() {
         None => runtime::put_key(COUNTER, storage::new_uref(1_u64).into()),
     }
 
-    let scores = named_uref(SCORES)
-        .unwrap_or_else(|| storage::new_dictionary(SCORES).unwrap_or_revert());
+    let scores =
+        named_uref(SCORES).unwrap_or_else(|| storage::new_dictionary(SCORES).unwrap_or_revert());
     let before: u64 =
         storage::dictionary_get(scores, &player).unwrap_or_revert().unwrap_or_default();
     let after = before.checked_add(points);
@@ -46,7 +46,6 @@ pub extern "C" fn call() {
 
 /// The URef that the account has under `name`.
 fn named_uref(name: &str) -> Option<URef> {
-    runtime::get_key(name).map(|key| {
-        key.into_uref().unwrap_or_revert_with(ApiError::UnexpectedKeyVariant)
-    })
+    runtime::get_key(name)
+        .map(|key| key.into_uref().unwrap_or_revert_with(ApiError::UnexpectedKeyVariant))
 }

@@ -5,7 +5,7 @@
 #![no_std]
 
 use casper_contract::contract_api::runtime;
-use casper_types::{ApiError};
+use casper_types::ApiError;
 use guest as _;
 
 /// The entry point of session code.

@@ -1,6 +1,10 @@
 //! A disk in memory that dies at a chosen kind of write, or that is sabotaged.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use casper_types::{
     BlockHash, CLValue, Deploy, DeployHash, Digest, Key, PublicKey, StoredValue, Timestamp, U512,
@@ -66,45 +70,62 @@ pub(crate) enum Tamper {
 pub(crate) struct SimDisk {
     pub(crate) memory: MemoryDisk,
     pub(crate) tamper: Tamper,
-    death: Option<Death>,
+    death: Fateful,
     /// What it died of.
-    pub(crate) died_of: Option<Write>,
+    died_of: Option<Write>,
+}
+
+/// A death that can be planned while the disk is in use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fateful(Arc<Mutex<Option<Death>>>);
+
+impl Fateful {
+    /// Plans the death, or calls it off.
+    pub(crate) fn plan(&self, death: Option<Death>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = death;
+    }
+
+    /// Whether this write is the one to die in.
+    fn is_due(&self, write: Write) -> Option<Death> {
+        let mut planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let death = planned.as_mut().filter(|death| death.at == write)?;
+        if death.after > 0 {
+            death.after -= 1;
+            return None;
+        }
+        planned.take()
+    }
 }
 
 impl SimDisk {
-    pub(crate) fn new(tamper: Tamper) -> Self {
-        Self { tamper, ..Self::default() }
+    pub(crate) fn new(tamper: Tamper, death: Fateful) -> Self {
+        Self { tamper, death, ..Self::default() }
     }
 
-    pub(crate) const fn plan_death(&mut self, death: Death) {
-        self.death = Some(death);
+    /// What it died of, if it died in a write.
+    pub(crate) const fn died_of(&self) -> Option<Write> {
+        self.died_of
     }
 
     /// What the next start finds.
     pub(crate) fn after_crash(self) -> Self {
-        Self { memory: self.memory.after_crash(), death: None, died_of: None, tamper: self.tamper }
+        self.death.plan(None);
+        Self { memory: self.memory.after_crash(), died_of: None, ..self }
     }
 
     /// The same, but the votes are gone.
     pub(crate) fn without_votes(self) -> Self {
-        Self { memory: self.memory.clone().without_votes(), ..self.after_crash() }
+        let Self { memory, tamper, death, .. } = self.after_crash();
+        Self { memory: memory.without_votes(), tamper, death, died_of: None }
     }
 
     /// Dies in the write that comes now if that is the plan.
     fn before(&mut self, write: Write) {
-        let Some(death) = &mut self.death else { return };
-        if death.at != write {
-            return;
-        }
-        if death.after > 0 {
-            death.after -= 1;
-            return;
-        }
+        let Some(death) = self.death.is_due(write) else { return };
         let crash =
             Crash { at_write: self.memory.writes(), write_survives: death.write_survives };
         self.memory.plan_crash(Some(crash));
         self.died_of = Some(write);
-        self.death = None;
     }
 
     /// The changes of a height, and the mote that does not belong there.

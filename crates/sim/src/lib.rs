@@ -93,6 +93,6 @@ pub fn run_many(
         Ok(totals) => totals,
         Err(poisoned) => poisoned.into_inner(),
     };
-    totals.failed.sort_by_key(|(seed, _)| *seed);
+    totals.violations.sort_by_key(|(seed, _)| *seed);
     totals
 }

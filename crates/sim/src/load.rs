@@ -66,34 +66,35 @@ impl Load {
 
     fn make(&mut self, now: Timestamp, state: &MemoryDisk) -> Deploy {
         let from = self.rng.pick(people::rich()).expect("somebody is rich");
+        let (some, more) = (self.girro(3, 6), self.girro(6, 20));
+        let word = format!("word {}", self.rng.range(0, 5));
         match self.rng.range(0, 100) {
-            0..=44 => self.transfer(now, from, Self::girro(3, 20, &mut self.rng)),
+            0..=44 => self.transfer(now, from, more),
             45..=52 => self.nearly_all(now, state),
             53..=58 => {
                 let all = balance(state, from).unwrap_or_default();
                 self.transfer(now, from, all + U512::from(MOTES_PER_GIRRO))
             }
-            59..=60 => self.to(now, from, from, Self::girro(3, 5, &mut self.rng)),
+            59..=60 => self.to(now, from, from, some),
             61..=64 => {
                 // Refused: no account, too little in it, or none of the network's business.
                 let from =
                     if self.rng.chance(50) { people::pauper() } else { self.somebody_new() };
-                self.transfer(now, from, Self::girro(3, 5, &mut self.rng))
+                self.transfer(now, from, some)
             }
             65..=66 => {
-                let deploy = self.transfer(now, from, Self::girro(3, 5, &mut self.rng));
-                let other = self.transfer(now, from, Self::girro(6, 9, &mut self.rng));
+                let deploy = self.transfer(now, from, some);
+                let other = self.transfer(now, from, more);
                 deploy.with_approvals(other.approvals().clone())
             }
-            67..=74 => self.code(now, from, HELLO, runtime_args! { "message" => self.word() }),
+            67..=74 => self.code(now, from, HELLO, runtime_args! { "message" => word }),
             75..=81 => {
-                let args = runtime_args! { "player" => self.word(), "points" => 7_u64 };
+                let args = runtime_args! { "player" => word, "points" => 7_u64 };
                 self.code(now, from, COUNTER, args)
             }
             82..=87 => {
                 let target = self.receiver().public.to_account_hash();
-                let amount = Self::girro(1, 9, &mut self.rng);
-                let args = runtime_args! { "target" => target, "amount" => amount };
+                let args = runtime_args! { "target" => target, "amount" => some };
                 self.code(now, from, PURSE, args)
             }
             88..=91 => self.code(now, from, REVERT, runtime_args! { "code" => 5_u32 }),
@@ -105,16 +106,15 @@ impl Load {
             95..=96 => self.code(now, from, HELLO, RuntimeArgs::new()),
             // With too little gas to get far.
             _ => {
-                let args = runtime_args! { "message" => self.word() };
+                let args = runtime_args! { "message" => word };
                 let gas = self.rng.range(1, 100_000_000);
                 self.draft(now, standard(gas), module(HELLO, args), from)
             }
         }
     }
 
-    fn girro(from: u64, to: u64, rng: &mut Rng) -> U512 {
-        U512::from(rng.range(from, to)) * U512::from(MOTES_PER_GIRRO)
-            + U512::from(rng.range(0, 1_000))
+    fn girro(&mut self, from: u64, to: u64) -> U512 {
+        U512::from(self.rng.range(from, to) * MOTES_PER_GIRRO + self.rng.range(0, 1_000))
     }
 
     fn somebody_new(&mut self) -> &'static Person {
@@ -126,10 +126,6 @@ impl Load {
         let people = [people::rich(), people::poor(), people::new()];
         let group = self.rng.pick(&people).copied().unwrap_or_default();
         self.rng.pick(group).expect("there are people")
-    }
-
-    fn word(&mut self) -> String {
-        format!("word {}", self.rng.range(0, 5))
     }
 
     fn transfer(&mut self, now: Timestamp, from: &Person, motes: U512) -> Deploy {

@@ -3,10 +3,14 @@
 //! Oracles see only what nodes say and what is on their disks; they count for themselves and ask
 //! no rule of the chain whether it was kept.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use casper_types::{
-    BlockHash, Deploy, DeployHash, Digest, Timestamp, U512, execution::ExecutionResultV1,
+    BlockHash, Deploy, DeployHash, Digest, PublicKey, Timestamp, U512,
+    execution::ExecutionResultV1,
 };
 use girrona_chain::{
     Disk, MemoryDisk,
@@ -32,13 +36,15 @@ pub(crate) const EXPIRY_SLACK: Millis = 2_000;
 pub(crate) const STALL_MAX: Millis = 40_000;
 /// How long a node may be behind the others once faults are over.
 pub(crate) const LAG_MAX: Millis = 30_000;
+/// How long a deploy may take from one node to all others once faults are over.
+pub(crate) const GOSSIP_MAX: Millis = 3_000;
 /// Requests that one node may have under way.
 pub(crate) const REQUESTS_MAX: usize = 512;
 /// Steps of work that one input may cause.
 pub(crate) const STEPS_MAX: usize = 10_000;
 
 /// Every oracle, and what it watches.
-pub const ORACLES: [(&str, &str); 14] = [
+pub const ORACLES: [(&str, &str); 15] = [
     ("one block per height", "no two nodes ever hold different blocks at one height"),
     ("no honest double-sign", "no honest validator signs two things for one slot, crashes included"),
     ("equal roots", "the same proposal has the same state root on every node"),
@@ -50,6 +56,7 @@ pub const ORACLES: [(&str, &str); 14] = [
     ("expiry in time", "a node says that a deploy has expired after its time, and soon"),
     ("no bad proposal is decided", "nothing of what a hostile leader proposes becomes a block"),
     ("only liars are accused", "evidence in blocks names the equivocator and nobody else"),
+    ("gossip reaches everybody", "once faults are over, what one node accepts all nodes hold"),
     ("finality", "every living validator's signature of a late block is on every living node"),
     ("progress", "once faults are over the chain grows and everybody catches up"),
     ("bounded", "no node asks, waits or works without end, and none stops by itself"),
@@ -89,6 +96,8 @@ pub enum Violation {
     Story { node: usize, what: String },
     #[error("node {node} said at {said} that {hash} has expired; its time ended at {due}")]
     Expiry { node: usize, hash: DeployHash, said: Timestamp, due: Timestamp },
+    #[error("node {node} has not heard of {hash}, which was accepted {waited} ms ago")]
+    Unheard { node: usize, hash: DeployHash, waited: Millis },
     #[error("node {node} lacks signatures of block {height}: {has} of {due}")]
     Finality { node: usize, height: Height, has: usize, due: usize },
     #[error("no new block for {waited} ms; tips are {tips:?}")]
@@ -128,6 +137,12 @@ pub(crate) struct Oracles {
     signed: BTreeMap<(usize, Height, u32, MessageKind), Vec<u8>>,
     vouched: BTreeMap<(usize, Height), BlockHash>,
     pub(crate) ills: BTreeMap<ProposalHash, Ill>,
+    /// Deploys that were accepted somewhere.
+    accepted: BTreeSet<DeployHash>,
+    /// Of those, the ones that everybody has to hear of, and since when.
+    gossiped: BTreeMap<DeployHash, Millis>,
+    /// What nodes heard of but could not take in their state.
+    refused: BTreeSet<(usize, DeployHash)>,
     /// When the highest tip last grew, and when each node last grew or was level.
     grown: Millis,
     moved: Vec<Millis>,
@@ -150,6 +165,9 @@ impl Oracles {
             signed: BTreeMap::new(),
             vouched: BTreeMap::new(),
             ills: BTreeMap::new(),
+            accepted: BTreeSet::new(),
+            gossiped: BTreeMap::new(),
+            refused: BTreeSet::new(),
             grown: 0,
             moved: vec![0; plan.count()],
         }
@@ -437,6 +455,44 @@ impl Oracles {
         Ok(())
     }
 
+    /// A deploy was accepted somewhere. If it was for the first time, faults are over, and it
+    /// suits everybody, then now everybody has to hear of it.
+    pub(crate) fn accepted(&mut self, hash: DeployHash, now: Millis, by_all: bool) {
+        if self.accepted.insert(hash) && by_all {
+            self.gossiped.insert(hash, now);
+        }
+    }
+
+    /// A node heard of a deploy that it could not take: its state differs from the sender's.
+    pub(crate) fn refused(&mut self, node: usize, hash: DeployHash) {
+        self.refused.insert((node, hash));
+    }
+
+    /// Whether a node, up since `up`, has heard of everything that was accepted a while ago.
+    pub(crate) fn gossip_reaches(
+        &self,
+        node: usize,
+        disk: &MemoryDisk,
+        up: Millis,
+        now: Millis,
+    ) -> Result<(), Violation> {
+        for (hash, at) in &self.gossiped {
+            let waited = now.saturating_sub(*at);
+            let heard = self.refused.contains(&(node, *hash))
+                || disk.fate(hash).is_ok_and(|fate| fate.is_some());
+            if waited > GOSSIP_MAX && up < *at && !heard {
+
+                return Err(Violation::Unheard { node, hash: *hash, waited });
+            }
+        }
+        Ok(())
+    }
+
+    /// What everybody has heard of needs no more looking after.
+    pub(crate) fn forget_gossiped(&mut self, now: Millis) {
+        self.gossiped.retain(|_, at| now.saturating_sub(*at) <= GOSSIP_MAX);
+    }
+
     /// Once faults are over: is there progress, for everybody? `living` has the tips of nodes that
     /// are up, and since when they are.
     pub(crate) fn progress(
@@ -476,14 +532,14 @@ impl Oracles {
         node: usize,
         disk: &MemoryDisk,
         clock: Timestamp,
-        living_validators: usize,
-        up_since: Height,
+        signers: &[PublicKey],
+        from: Height,
         totals: &mut Totals,
     ) -> Result<(), Violation> {
         totals.checks += 1;
         Self::every_deploy_ends(node, disk, clock)?;
         self.story(node, disk, totals)?;
-        self.finality(node, disk, living_validators, up_since)
+        self.finality(node, disk, signers, from)
     }
 
     fn every_deploy_ends(
@@ -553,19 +609,22 @@ impl Oracles {
         Ok(())
     }
 
-    /// Late blocks carry the signatures of all who live.
+    /// Late blocks carry the signatures of all who live and do not lie.
     fn finality(
         &self,
         node: usize,
         disk: &MemoryDisk,
-        due: usize,
+        signers: &[PublicKey],
         from: Height,
     ) -> Result<(), Violation> {
         // The last block's signatures may still be on their way.
         let Some(to) = self.height().previous() else { return Ok(()) };
         for height in from.0..to.0 {
             let Ok(Some(stored)) = disk.block(Height(height)) else { continue };
-            let has = disk.finality_signatures(stored.block.hash()).map_or(0, |list| list.len());
+            let signatures = disk.finality_signatures(stored.block.hash()).unwrap_or_default();
+            let signed =
+                |key: &&PublicKey| signatures.iter().any(|signature| signature.public_key == **key);
+            let (has, due) = (signers.iter().filter(signed).count(), signers.len());
             if has < due {
                 return Err(Violation::Finality { node, height: Height(height), has, due });
             }

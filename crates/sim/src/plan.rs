@@ -64,8 +64,19 @@ pub enum Sabotage {
     NeverAnswer,
     /// One validator does not sign the blocks that it executes.
     MuteFinality,
-    /// The clock of one node runs late for deploys that expire.
+    /// One node looks after expired deploys too rarely.
     LateTicks,
+    /// One node keeps the deploys that it accepts to itself.
+    KeepDeploys,
+    /// The liar's bad proposals are not on the oracles' list, and it forges accusations.
+    Slander,
+}
+
+impl Sabotage {
+    /// Whether the liar signs for everybody.
+    pub(crate) const fn forges(self) -> bool {
+        matches!(self, Self::ForgeFork | Self::Forge(_) | Self::Slander)
+    }
 }
 
 /// Who a node is.
@@ -121,8 +132,6 @@ pub(crate) struct Plan {
     /// By how much each node's clock is wrong.
     pub(crate) skews: Vec<i64>,
     pub(crate) lies: Option<Lies>,
-    /// A validator that dies in the faulty time and does not come back.
-    pub(crate) dead: Option<usize>,
     /// From now on the network is timely and nobody crashes.
     pub(crate) calm_from: Millis,
     /// The last deploy is sent before this.
@@ -133,6 +142,8 @@ pub(crate) struct Plan {
     pub(crate) load_pause: Millis,
     pub(crate) latency_max: Millis,
     pub(crate) loss_percent: u64,
+    /// Gossiped deploys get lost more often than the rest, so that proposals come before them.
+    pub(crate) deploy_loss_percent: u64,
     pub(crate) duplicate_percent: u64,
     pub(crate) request_timeout: Millis,
     pub(crate) partitions: Vec<Partition>,
@@ -156,7 +167,7 @@ impl Plan {
         let mut weights: Vec<u64> = (0..validators).map(|_| rng.range(10, 100)).collect();
         let total: u64 = weights.iter().sum();
 
-        let forges = matches!(sabotage, Sabotage::Forge(_) | Sabotage::ForgeFork);
+        let forges = sabotage.forges();
         let lies = (!alone && (forges || rng.chance(60))).then(|| {
             let node = rng.index(validators);
             // Less than a third, with room for one that is dead beside it.
@@ -176,7 +187,7 @@ impl Plan {
             .then(|| rng.index(validators))
             .filter(|node| Some(*node) != liar && 3 * (weights[*node] + lying) < total);
 
-        let calm_from = rng.range(8_000, 20_000);
+        let calm_from = rng.range(8_000, 25_000);
         let mut starts: Vec<Millis> = (0..count).map(|_| rng.range(0, 1_500)).collect();
         if observers > 0 && rng.chance(60) {
             starts[count - 1] = rng.range(5_000, calm_from + 10_000);
@@ -201,13 +212,13 @@ impl Plan {
             starts,
             skews,
             lies,
-            dead,
             calm_from,
-            load_until: calm_from + 5_000,
-            ttl_max: 10_000,
+            load_until: calm_from + 6_000,
+            ttl_max: 9_000,
             load_pause: rng.range(200, 700),
             latency_max: rng.range(5, 250),
             loss_percent: rng.range(0, 15),
+            deploy_loss_percent: *rng.pick(&[0, 0, 30, 70]).unwrap_or(&0),
             duplicate_percent: rng.range(0, 6),
             request_timeout: rng.range(2_000, 10_000),
             partitions,
@@ -225,6 +236,10 @@ impl Plan {
             Crash { at: rng.range(from, to), node, death: None, down }
         };
         let (victim, calm_from) = (self.victim, self.calm_from);
+        if matches!(self.sabotage, Sabotage::NeverHeal | Sabotage::NeverHealOne) {
+            // Nothing is left to gossip, so that only progress is missing.
+            self.load_until = calm_from;
+        }
         match self.sabotage {
             Sabotage::NeverHeal => self.partitions.push(Partition {
                 from: calm_from / 2,
@@ -276,7 +291,7 @@ impl Plan {
 }
 
 fn partitions(rng: &mut Rng, count: usize, calm_from: Millis) -> Vec<Partition> {
-    (0..rng.range(0, 4))
+    (0..rng.range(0, 5))
         .map(|_| {
             let from = rng.range(500, calm_from);
             let to = (from + rng.range(200, 7_000)).min(calm_from);
@@ -288,7 +303,7 @@ fn partitions(rng: &mut Rng, count: usize, calm_from: Millis) -> Vec<Partition> 
 }
 
 fn crashes(rng: &mut Rng, count: usize, calm_from: Millis) -> Vec<Crash> {
-    (0..rng.range(0, 7))
+    (0..rng.range(0, 10))
         .map(|_| {
             let death = rng.chance(75).then(|| Death {
                 at: *rng.pick(&WRITES).unwrap_or(&WRITES[0]),

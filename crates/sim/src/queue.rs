@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use girrona_chain::{RequestId, Timer};
+use girrona_chain::{Incoming, RequestId, Timer};
 
 use crate::{plan::Millis, words::Packet};
 
@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Timer { node: usize, timer: Timer, set: u64 },
     /// Nobody has answered.
     RequestTimeout { node: usize, life: u64, id: RequestId },
+    /// Deploys that came in an answer were checked.
+    Checked { node: usize, life: u64, deploys: Vec<Incoming> },
     /// Somebody sends a deploy.
     Load,
     /// The oracles look at everything.

@@ -67,7 +67,7 @@ pub enum Ill {
 }
 
 /// All of them.
-pub const ILLS: [Ill; 21] = [
+pub(crate) const ILLS: [Ill; 21] = [
     Ill::Expired,
     Ill::Future,
     Ill::Twice,

@@ -28,6 +28,7 @@ mod metrics;
 mod net;
 mod node;
 pub mod program;
+mod turn;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub use frames::Frames;
 pub use metrics::Metrics;
 pub use net::{Builder, Net};
 pub use node::Node;
+pub use turn::Turn;
 
 /// Unit of patience: `20 * SECOND`.
 pub const SECOND: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! A network under test.
 
-use std::{collections::BTreeMap, fs::File, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use casper_types::{
@@ -14,7 +14,7 @@ use girrona_node::NodeConfig;
 use girrona_types::{Chainspec, draft::Draft};
 use tempfile::TempDir;
 
-use crate::{links::Links, node::Node, program};
+use crate::{links::Links, node::Node, program, turn::Turn};
 
 /// What a native transfer pays.
 const TRANSFER_PAYMENT: u64 = 100_000_000;
@@ -99,7 +99,7 @@ impl Builder {
             bail!(self.problems.join("; "));
         }
         let program = program::girrona()?;
-        let turn = tokio::task::spawn_blocking(take_turn).await??;
+        let turn = Turn::take().await?;
         let folder = tempfile::Builder::new().prefix("girrona-test-").tempdir()?;
         let layout = Layout::create(folder.path().join("net"), &self.spec)?;
         let mut swarm_ports = Vec::new();
@@ -146,7 +146,7 @@ pub struct Net {
     folder: Option<TempDir>,
     ended: bool,
     // The next network waits for this.
-    _turn: File,
+    _turn: Turn,
 }
 
 impl Drop for Net {
@@ -339,17 +339,4 @@ fn tcp_port(config: &NodeConfig) -> Result<u16> {
     let address = config.swarm.listen.iter().find_map(|address| address.split_once("/tcp/"));
     let (_, port) = address.context("the layout gives every node a TCP address")?;
     Ok(port.parse()?)
-}
-
-/// Waits until no other test runs a network on this machine.
-fn take_turn() -> Result<File> {
-    let path = std::env::temp_dir().join("girrona-testkit.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("open {}", path.display()))?;
-    file.lock().with_context(|| format!("lock {}", path.display()))?;
-    Ok(file)
 }

@@ -81,7 +81,7 @@ pub enum Fault {
     #[error("payment amount of {got} exceeds the block gas limit of {limit}")]
     BlockGasLimit {
         /// What it offers to pay.
-        got: U512,
+        got: Box<U512>,
         /// What fits into a block.
         limit: u64,
     },
@@ -111,9 +111,9 @@ pub enum Fault {
     #[error("insufficient transfer amount; minimum: {minimum} attempted: {attempted}")]
     TransferMinimum {
         /// The least.
-        minimum: U512,
+        minimum: u64,
         /// What it tries.
-        attempted: U512,
+        attempted: Box<U512>,
     },
     /// A gas price of zero makes every gas limit infinite.
     #[error("gas price of 0 is not allowed; use 1")]
@@ -132,7 +132,7 @@ pub enum Fault {
     MissingTarget,
     /// Hashes or signatures do not hold.
     #[error("{0}")]
-    Crypto(InvalidDeploy),
+    Crypto(Box<InvalidDeploy>),
 }
 
 impl Fault {
@@ -197,7 +197,8 @@ fn check_payment(deploy: &Deploy, law: &Chainspec) -> Result<(), Fault> {
         let amount = amount(deploy.payment().args(), Fault::MissingPaymentAmount)?
             .ok_or(Fault::PaymentAmount)?;
         if amount > U512::from(limits.block_gas_limit) {
-            return Err(Fault::BlockGasLimit { got: amount, limit: limits.block_gas_limit });
+            let got = Box::new(amount);
+            return Err(Fault::BlockGasLimit { got, limit: limits.block_gas_limit });
         }
         if deploy.payment().is_transfer() {
             return Err(Fault::TransferAsPayment);
@@ -223,9 +224,9 @@ fn check_session(deploy: &Deploy, law: &Chainspec) -> Result<(), Fault> {
     if session.is_transfer() {
         let attempted =
             amount(session.args(), Fault::MissingTransferAmount)?.ok_or(Fault::TransferAmount)?;
-        let minimum = U512::from(limits.native_transfer_minimum_motes);
-        if attempted < minimum {
-            return Err(Fault::TransferMinimum { minimum, attempted });
+        let minimum = limits.native_transfer_minimum_motes;
+        if attempted < U512::from(minimum) {
+            return Err(Fault::TransferMinimum { minimum, attempted: Box::new(attempted) });
         }
         if session.args().get(ARG_TARGET).is_none() {
             return Err(Fault::MissingTarget);
@@ -249,7 +250,7 @@ fn amount(args: &RuntimeArgs, missing: Fault) -> Result<Option<U512>, Fault> {
 /// # Errors
 /// What casper-types finds first.
 pub fn check_crypto(deploy: &Deploy) -> Result<(), Fault> {
-    deploy.is_valid().map_err(Fault::Crypto)
+    deploy.is_valid().map_err(|error| Fault::Crypto(Box::new(error)))
 }
 
 /// When the deploy can no longer be in a block.

@@ -203,7 +203,7 @@ impl Teller {
         self.begin(
             "expiry",
             &format!(
-                "4. ana sends a deploy that lives {SHORT_TTL} and waits for one that never comes, through {}",
+                "4. ana sends a deploy that lives for {SHORT_TTL} and waits for one that never comes, through {}",
                 self.names[node]
             ),
         )?;

@@ -20,8 +20,8 @@ use crate::{
     history,
     store::{Prepared, RECENT_VALUE_BYTES, Store},
     tables::{
-        Decision, Executed, Redo, Tip, Waiting, by_block, by_proposal, by_root, casper_bytes,
-        Doing as _, fault, height_key, meta, our_bytes, record_key, vote_key,
+        Decision, Doing as _, Executed, Redo, Tip, Waiting, by_block, by_proposal, by_root,
+        casper_bytes, fault, height_key, meta, our_bytes, record_key, vote_key,
     },
 };
 
@@ -34,22 +34,21 @@ impl Store {
         let height = Height(block.height());
         let doing = || format!("commit block {height}");
         let tip = self.shared.published().tip;
-        let expected = tip.as_ref().map_or(Height::GENESIS, |tip| Height(tip.block.height()).next());
+        let expected =
+            tip.as_ref().map_or(Height::GENESIS, |tip| Height(tip.block.height()).next());
         if height != expected {
             return Err(fault(doing(), format!("the next block is {expected}")));
         }
         let root = *block.state_root_hash();
         let prepared = match self.prepared.take() {
-            Some(prepared) if prepared.root == root && prepared.leaves.len() == changes.len() => {
-                prepared
-            }
+            Some(prepared) if prepared.root == root && prepared.count == changes.len() => prepared,
             _ => self.prepare(&changes)?,
         };
         if prepared.root != root {
-            return Err(fault(doing(), format!(
-                "its header names state root {root}, its changes give {}",
-                prepared.root
-            )));
+            return Err(fault(
+                doing(),
+                format!("its header names state root {root}, its changes give {}", prepared.root),
+            ));
         }
 
         let mut batch = self.shared.tables.db.batch().durability(Some(PersistMode::SyncAll));
@@ -85,6 +84,8 @@ impl Store {
         // Last, so that whoever sees an event finds what it names.
         let ids = self.tell(&mut batch, &events)?;
 
+        // Before the batch removes what states below this need.
+        self.shared.history_from.store(forgotten.0, Ordering::Release);
         self.write(Write::Block, batch, || format!("commit block {height}"))?;
         self.dirty = false;
         self.broken = true;
@@ -95,7 +96,6 @@ impl Store {
         self.faults.ask(Moment::After(Write::Tree))?;
         self.broken = false;
 
-        self.shared.history_from.store(forgotten.0, Ordering::Release);
         self.learn(changes, &prepared);
         for deploy in &deploys {
             self.waiting.remove(&deploy.hash);
@@ -108,7 +108,7 @@ impl Store {
         let Decision { proposal, certificate } = decision;
         self.next_event = self.next_event.saturating_add(ids.len() as u64);
         self.publish(Some(Arc::new(StoredBlock { block, proposal, certificate })));
-        self.make_room()?;
+        self.write_out()?;
         Ok(ids)
     }
 
@@ -121,14 +121,9 @@ impl Store {
     ) -> DiskResult<()> {
         // Nobody asks for the state before genesis.
         if height > Height::GENESIS {
-            let old_values = prepared
-                .leaves
-                .keys()
-                .map(|path| Ok((*path, self.value_before(path, prepared.keys.get(path))?)));
-            history::remember(&self.shared.tables, batch, height, old_values)?;
+            history::remember(&self.shared.tables, batch, height, &prepared.old);
         }
-        let leaves =
-            prepared.leaves.iter().map(|(path, bytes)| (*path, bytes.clone())).collect();
+        let leaves = prepared.leaves.iter().map(|(path, bytes)| (*path, bytes.clone())).collect();
         let redo = our_bytes("the redo", &Redo { height, leaves })?;
         batch.insert(&self.shared.tables.meta, meta::REDO, redo);
         Ok(())
@@ -162,7 +157,8 @@ impl Store {
             // A failed deploy lists transfers that were undone; those have no record.
             let (ExecutionResultV1::Success { transfers: made, .. }
             | ExecutionResultV1::Failure { transfers: made, .. }) = &deploy.result;
-            transfers.extend(made.iter().filter(|made| records.contains_key(&Key::Transfer(**made))));
+            transfers
+                .extend(made.iter().filter(|made| records.contains_key(&Key::Transfer(**made))));
         }
         if !transfers.is_empty() {
             let bytes = casper_bytes("transfers", &transfers)?;
@@ -215,20 +211,16 @@ impl Store {
     }
 
     /// Keeps the new values at hand: the next block is likely to use them.
-    fn learn(&self, changes: BTreeMap<Key, Option<StoredValue>>, prepared: &Prepared) {
+    fn learn(&self, mut changes: BTreeMap<Key, Option<StoredValue>>, prepared: &Prepared) {
         let mut recent = self.recent_values();
-        let sizes = prepared.keys.iter().filter_map(|(path, key)| {
-            let bytes = prepared.leaves.get(path)?;
-            Some((*key, bytes.as_ref().map_or(0, Vec::len)))
-        });
-        let large: std::collections::BTreeSet<Key> =
-            sizes.filter(|(_, size)| *size > RECENT_VALUE_BYTES).map(|(key, _)| key).collect();
-        for (key, value) in changes {
-            let normal = girrona_types::keys::normalised(&key);
-            if large.contains(&key) {
-                recent.remove(&normal);
+        for (path, key) in &prepared.keys {
+            let Some(value) = changes.remove(key) else { continue };
+            let size = prepared.leaves.get(path).and_then(Option::as_ref).map_or(0, Vec::len);
+            let key = girrona_types::keys::normalised(key);
+            if size > RECENT_VALUE_BYTES {
+                recent.remove(&key);
             } else {
-                recent.insert(normal, value.map(Arc::new));
+                recent.insert(key, value.map(Arc::new));
             }
         }
     }

@@ -5,9 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use casper_types::{
-    BlockHash, Deploy, DeployHash, Digest, Key, PublicKey, StoredValue, Timestamp,
-};
+use casper_types::{BlockHash, Deploy, DeployHash, Digest, Key, PublicKey, StoredValue, Timestamp};
 use girrona_chain::{
     Disk,
     disk::{Commit, DiskResult, Fate, StoredBlock},
@@ -18,8 +16,8 @@ use crate::{
     faults::{Moment, Write},
     store::Store,
     tables::{
-        Waiting, by_block, casper_bytes, Doing as _, fault, height_key, meta, our_bytes, signature_key,
-        vote_key,
+        Doing as _, Waiting, by_block, casper_bytes, fault, height_key, meta, our_bytes,
+        signature_key, vote_key,
     },
 };
 
@@ -86,9 +84,10 @@ impl Disk for Store {
         for deploy in deploys {
             let hash = *deploy.hash();
             if let Some(Fate::Executed(height)) = self.shared.fate(&hash)? {
-                return Err(fault(format!("accept deploy {hash}"), format!(
-                    "it was executed in block {height}"
-                )));
+                return Err(fault(
+                    format!("accept deploy {hash}"),
+                    format!("it was executed in block {height}"),
+                ));
             }
             let name = hash.as_ref();
             batch.insert(&tables.deploys, name, casper_bytes("a deploy", deploy.as_ref())?);
@@ -200,16 +199,17 @@ impl Disk for Store {
         if !self.dirty {
             return Ok(());
         }
+        self.intact(|| "make what was written durable".to_owned())?;
+        self.broken = true;
         self.faults.ask(Moment::Before(Write::Flush))?;
         self.shared.tables.sync().doing(|| "make what was written durable")?;
         self.dirty = false;
-        self.faults.ask(Moment::After(Write::Flush))
+        self.faults.ask(Moment::After(Write::Flush))?;
+        self.broken = false;
+        Ok(())
     }
 
-    fn root_after(
-        &mut self,
-        changes: &BTreeMap<Key, Option<StoredValue>>,
-    ) -> DiskResult<Digest> {
+    fn root_after(&mut self, changes: &BTreeMap<Key, Option<StoredValue>>) -> DiskResult<Digest> {
         let prepared = self.prepare(changes)?;
         let root = prepared.root;
         self.prepared = Some(prepared);

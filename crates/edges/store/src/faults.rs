@@ -25,8 +25,6 @@ pub enum Write {
     Block,
     /// The state tree, after its block.
     Tree,
-    /// Growing the state tree's table.
-    Growth,
     /// A finality signature.
     Signature,
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, atomic::Ordering};
 use casper_types::{Key, StoredValue};
 use fjall::OwnedWriteBatch;
 use girrona_chain::disk::{DiskError, DiskResult};
-use girrona_state::{Reader, Unreadable, commitment, is_record};
+use girrona_state::{Leaves, Reader, Unreadable, commitment, is_record};
 use girrona_types::{
     Height,
     keys::{Path, normalised},
@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::{
     reader::Shared,
-    tables::{Tables, caspers, Doing as _, fault, height_key, meta},
+    tables::{Doing as _, Tables, caspers, fault, height_key, meta},
 };
 
 /// A commit forgets at most this many old heights, so that a smaller `state_history_blocks` does
@@ -67,7 +67,7 @@ impl StateAt {
                 old_value(&old)?
             }
         };
-        // Checked last: what was forgotten before this moment may have been missed.
+        // Checked last: what is forgotten by now may have been missed.
         let lowest = Height(self.shared.history_from.load(Ordering::Acquire));
         if self.height < lowest {
             let gone = StateGone { height: self.height, lowest };
@@ -100,25 +100,20 @@ pub(crate) fn remember(
     tables: &Tables,
     batch: &mut OwnedWriteBatch,
     height: Height,
-    old_values: impl Iterator<Item = DiskResult<(Path, Option<Vec<u8>>)>>,
-) -> DiskResult<()> {
-    let mut paths = Vec::new();
-    for entry in old_values {
-        let (path, old) = entry?;
+    old_values: &Leaves,
+) {
+    let mut paths = Vec::with_capacity(old_values.len().saturating_mul(32));
+    for (path, old) in old_values {
         let value = match old {
             None => vec![0],
-            Some(mut bytes) => {
-                bytes.insert(0, 1);
-                bytes
-            }
+            Some(bytes) => [&[1], bytes.as_slice()].concat(),
         };
-        batch.insert(&tables.history, entry_key(&path, height), value);
-        paths.extend_from_slice(&path);
+        batch.insert(&tables.history, entry_key(path, height), value);
+        paths.extend_from_slice(path);
     }
     if !paths.is_empty() {
         batch.insert(&tables.touched, height_key(height), paths);
     }
-    Ok(())
 }
 
 /// Removes in the batch of block `tip` what only states below the last `blocks` ones need. Returns

@@ -5,8 +5,8 @@
 pub struct Options {
     /// How many of the last states can be read, the tip's included; at least 1.
     pub state_history_blocks: u64,
-    /// Buckets of 4 KiB in the state tree's hash table when it is created. The table doubles by
-    /// itself when half of them are used.
+    /// Buckets of 4 KiB in the state tree's hash table when it is created. The table grows by
+    /// itself, so that at most half of them are used; space is taken when it is used.
     pub state_buckets: u32,
     /// Memory for pages of the state tree, in MiB.
     pub state_cache_mib: usize,

@@ -22,8 +22,8 @@ use crate::{
     history::StateAt,
     recent::Recent,
     tables::{
-        Decision, Executed, Tables, Waiting, by_block, by_proposal, by_root, caspers, Doing as _, fault,
-        height_in, height_key, ours, record_key,
+        Decision, Doing as _, Executed, Tables, Waiting, by_block, by_proposal, by_root, caspers,
+        fault, height_in, height_key, ours, record_key,
     },
     tree::Tree,
 };
@@ -112,11 +112,8 @@ impl Shared {
     }
 
     pub(crate) fn body(&self, hash: &DeployHash) -> DiskResult<Option<Deploy>> {
-        let bytes = self
-            .tables
-            .deploys
-            .get(hash.as_ref())
-            .doing(|| format!("read deploy {hash}"))?;
+        let bytes =
+            self.tables.deploys.get(hash.as_ref()).doing(|| format!("read deploy {hash}"))?;
         bytes.map(|bytes| caspers("deploy", &bytes)).transpose()
     }
 
@@ -130,11 +127,8 @@ impl Shared {
     }
 
     pub(crate) fn proposal(&self, hash: &ProposalHash) -> DiskResult<Option<Arc<Proposal>>> {
-        let undecided = self
-            .tables
-            .proposals
-            .get(hash.as_bytes())
-            .doing(|| format!("read proposal {hash}"))?;
+        let undecided =
+            self.tables.proposals.get(hash.as_bytes()).doing(|| format!("read proposal {hash}"))?;
         if let Some(bytes) = undecided {
             return Ok(Some(Arc::new(ours("proposal", &bytes)?)));
         }
@@ -261,9 +255,8 @@ impl StoreReader {
                 let bytes = get(&tables.executed).doing(doing)?;
                 let bytes = bytes.ok_or_else(|| fault(doing(), "its result is missing"))?;
                 let record: Executed = ours("execution", &bytes)?;
-                let approvals: BTreeSet<_> = caspers::<Vec<_>>("approvals", &record.approvals)?
-                    .into_iter()
-                    .collect();
+                let approvals: BTreeSet<_> =
+                    caspers::<Vec<_>>("approvals", &record.approvals)?.into_iter().collect();
                 deploy = deploy.with_approvals(approvals);
                 execution = Some(Execution {
                     block: BlockHash::new(Digest::from(record.block)),
@@ -294,8 +287,7 @@ impl StoreReader {
             if hashes.len() >= limit {
                 break;
             }
-            let (hash, waiting) =
-                entry.into_inner().doing(|| "list the pending deploys")?;
+            let (hash, waiting) = entry.into_inner().doing(|| "list the pending deploys")?;
             if let Waiting::Accepted(_) = ours("waiting deploy", &waiting)? {
                 hashes.push(caspers("deploy hash", &hash)?);
             }

@@ -11,7 +11,7 @@ use fjall::OwnedWriteBatch;
 use girrona_chain::disk::{DiskResult, StoredBlock};
 use girrona_state::{Commitment, Leaves, Reader, Unreadable, commitment, is_record};
 use girrona_types::{Event, EventId, Height, Proposal, ProposalHash, keys, keys::normalised};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     OpenError, Options, StoreReader,
@@ -19,7 +19,10 @@ use crate::{
     folder::{Folder, part_error},
     reader::Shared,
     recent::Recent,
-    tables::{Redo, Tip, Waiting, caspers, Doing as _, fault, height_in, meta, our_bytes, ours},
+    tables::{
+        Doing as _, Redo, Tip, Waiting, casper_bytes, caspers, fault, height_in, meta, our_bytes,
+        ours,
+    },
     tree::TreeWriter,
 };
 
@@ -66,7 +69,13 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) root: Digest,
+    /// How many changes there were, with those that change nothing.
+    pub(crate) count: usize,
+    /// What really changes.
     pub(crate) leaves: Leaves,
+    /// What was there before, of the same paths.
+    pub(crate) old: Leaves,
+    /// Whose paths these are.
     pub(crate) keys: BTreeMap<keys::Path, Key>,
 }
 
@@ -130,7 +139,7 @@ impl Store {
             }
         };
         self.publish(block);
-        self.make_room().map_err(damaged("the state tree"))
+        Ok(())
     }
 
     /// Brings the tree to the state of the last block.
@@ -144,19 +153,21 @@ impl Store {
         if found.value() == after {
             return Ok(());
         }
-        let diverged = |found: Digest| OpenError::Diverged {
-            dir: dir.to_owned(),
-            height,
-            found: found.to_string(),
-            after: Digest::from(after).to_string(),
-            before: Digest::from(before).to_string(),
+        let diverged = |found: Digest| match tip {
+            Some(_) => OpenError::Diverged {
+                dir: dir.to_owned(),
+                height,
+                found: hex::encode(found),
+                after: hex::encode(after),
+                before: hex::encode(before),
+            },
+            None => part("the blocks")("there are none, but the state tree is not empty".into()),
         };
         if found.value() != before {
             return Err(diverged(found));
         }
         let redo = self.redo(Height(height)).map_err(|error| part("the blocks")(error.into()))?;
-        let root =
-            self.tree.commit(&redo).map_err(|error| part("the state tree")(error.into()))?;
+        let root = self.tree.commit(&redo).map_err(|error| part("the state tree")(error.into()))?;
         if root.value() != after {
             return Err(diverged(root));
         }
@@ -184,9 +195,8 @@ impl Store {
         }
         for entry in tables.proposals.iter() {
             let (hash, proposal) = entry.into_inner().doing(doing)?;
-            let hash = ProposalHash(
-                hash.as_ref().try_into().doing(|| "understand a proposal's hash")?,
-            );
+            let hash =
+                ProposalHash(hash.as_ref().try_into().doing(|| "understand a proposal's hash")?);
             let proposal: Proposal = ours("proposal", &proposal)?;
             self.undecided.entry(proposal.height).or_default().insert(hash);
         }
@@ -210,8 +220,7 @@ impl Store {
 
     /// Shows readers a new tip and everything up to it.
     pub(crate) fn publish(&self, tip: Option<Arc<StoredBlock>>) {
-        let mut published =
-            self.shared.published.write().unwrap_or_else(PoisonError::into_inner);
+        let mut published = self.shared.published.write().unwrap_or_else(PoisonError::into_inner);
         published.next_event = self.next_event;
         if let Some(tip) = tip {
             let height = Height(tip.block.height());
@@ -226,17 +235,23 @@ impl Store {
         &mut self,
         write: Write,
         batch: OwnedWriteBatch,
-        doing: impl FnOnce() -> String,
+        doing: impl Fn() -> String,
     ) -> DiskResult<()> {
-        if self.broken {
-            return Err(fault(doing(), "an earlier write failed; the store must be opened anew"));
-        }
+        self.intact(&doing)?;
         self.broken = true;
         self.faults.ask(Moment::Before(write))?;
         batch.commit().doing(doing)?;
         self.dirty = true;
         self.faults.ask(Moment::After(write))?;
         self.broken = false;
+        Ok(())
+    }
+
+    /// Refuses to write on top of a write that failed.
+    pub(crate) fn intact(&self, doing: impl FnOnce() -> String) -> DiskResult<()> {
+        if self.broken {
+            return Err(fault(doing(), "an earlier write failed; the store must be opened anew"));
+        }
         Ok(())
     }
 
@@ -263,36 +278,40 @@ impl Store {
         }
     }
 
-    /// The changes in the form the tree takes, with their root; from last time if they are the
-    /// same.
+    /// The changes in the form the tree takes, with their root.
     pub(crate) fn prepare(
         &mut self,
         changes: &BTreeMap<Key, Option<StoredValue>>,
     ) -> DiskResult<Prepared> {
         let doing = || "compute the state root";
-        let leaves = commitment::leaves(changes).doing(doing)?;
+        let mut leaves = commitment::leaves(changes).doing(doing)?;
+        let mut old = BTreeMap::new();
         let mut keys = BTreeMap::new();
         for key in changes.keys() {
-            keys.insert(commitment::path(key).doing(doing)?, *key);
+            let path = commitment::path(key).doing(doing)?;
+            let before = self.value_before(&path, key)?;
+            // NOMT fails on changes of which none changes anything, as the removal of a key that
+            // is not there.
+            if leaves.get(&path) == Some(&before) {
+                leaves.remove(&path);
+            } else {
+                old.insert(path, before);
+                keys.insert(path, *key);
+            }
         }
         let root = if leaves.is_empty() {
             self.tree.root().doing(doing)?
         } else {
             self.tree.root_after(&leaves).doing(doing)?
         };
-        Ok(Prepared { root, leaves, keys })
+        Ok(Prepared { root, count: changes.len(), leaves, old, keys })
     }
 
-    /// What a path holds before its block is committed, from memory if the key was used lately.
-    pub(crate) fn value_before(
-        &self,
-        path: &keys::Path,
-        key: Option<&Key>,
-    ) -> DiskResult<Option<Vec<u8>>> {
-        let recent = key.and_then(|key| self.recent_values().get(&normalised(key)));
-        match recent {
+    /// What a key holds at the tip, from memory if it was used lately.
+    fn value_before(&self, path: &keys::Path, key: &Key) -> DiskResult<Option<Vec<u8>>> {
+        match self.recent_values().get(&normalised(key)) {
             Some(None) => Ok(None),
-            Some(Some(value)) => Ok(Some(crate::tables::casper_bytes("a value", &*value)?)),
+            Some(Some(value)) => Ok(Some(casper_bytes("a value", &*value)?)),
             None => self.shared.tree.read(*path).doing(|| "read the state tree"),
         }
     }
@@ -303,14 +322,8 @@ impl Store {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Grows the tree's table when it is half full, and lets go of journal files.
-    pub(crate) fn make_room(&mut self) -> DiskResult<()> {
-        if self.shared.tree.is_crowded().doing(|| "look at the state tree")? {
-            warn!("the state tree's table is half full and is doubled now; this takes a moment");
-            self.faults.ask(Moment::Before(Write::Growth))?;
-            self.shared.tree.grow().doing(|| "grow the state tree")?;
-            self.faults.ask(Moment::After(Write::Growth))?;
-        }
+    /// Lets go of journal files: their number is what a restart takes.
+    pub(crate) fn write_out(&mut self) -> DiskResult<()> {
         let journals = self.shared.tables.db.journal_count();
         if journals > self.journals {
             self.shared.tables.write_out().doing(|| "write out the tables")?;

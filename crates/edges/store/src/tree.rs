@@ -60,11 +60,7 @@ impl Tree {
     /// Opens the tree in a folder, or creates it where there is none.
     pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, BoxError> {
         let nomt = open(dir, options)?;
-        Ok(Self {
-            nomt: RwLock::new(Some(nomt)),
-            dir: dir.to_owned(),
-            options: options.clone(),
-        })
+        Ok(Self { nomt: RwLock::new(Some(nomt)), dir: dir.to_owned(), options: options.clone() })
     }
 
     pub(crate) fn root(&self) -> Result<Digest, BoxError> {
@@ -76,25 +72,26 @@ impl Tree {
         self.with(|nomt| Ok(nomt.read(path)?))
     }
 
-    /// Whether more than half of the table is in use. A block needs far fewer buckets than are
-    /// then left.
-    pub(crate) fn is_crowded(&self) -> Result<bool, BoxError> {
-        self.with(|nomt| {
+    /// Makes sure that a number of changes will find room.
+    ///
+    /// NOMT does not end when its table is full, so it never gets fuller than half, even if every
+    /// change needed a bucket of its own. Growing takes as long as copying the used buckets, and
+    /// readers wait.
+    fn make_room(&self, changes: usize) -> Result<(), BoxError> {
+        let (wanted, have) = self.with(|nomt| {
             let table = nomt.hash_table_utilization();
-            Ok(table.occupied > table.capacity / 2)
-        })
-    }
-
-    /// Doubles the table. Takes as long as reading and writing it once; readers wait.
-    pub(crate) fn grow(&self) -> Result<(), BoxError> {
+            let used = table.occupied.saturating_add(changes);
+            Ok((used.saturating_mul(2), table.capacity))
+        })?;
+        if wanted <= have {
+            return Ok(());
+        }
+        let buckets = u32::try_from(wanted.next_power_of_two())?;
+        info!(buckets, "the state tree's table grows, this may take a moment");
         let mut held = self.nomt.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(nomt) = held.take() else { return Err(closed()) };
-        let buckets = nomt.hash_table_utilization().capacity.saturating_mul(2);
-        drop(nomt);
-        let buckets = u32::try_from(buckets)?;
+        drop(held.take());
         guarded(|| Ok(nomt::grow_hashtable(&settings(&self.dir, &self.options, buckets))?))?;
         *held = Some(open(&self.dir, &self.options)?);
-        info!(buckets, "the state tree's table has grown");
         Ok(())
     }
 
@@ -166,6 +163,7 @@ impl TreeWriter {
             return Ok(Digest::from(finished.root().into_inner()));
         }
         self.prepared = None;
+        self.tree.make_room(leaves.len())?;
         let finished = self.tree.with(|nomt| {
             let session = nomt.begin_session(SessionParams::default());
             let writes = leaves

@@ -12,7 +12,7 @@
 
 use std::{fs, future::Future, io, path::Path, sync::Arc, thread};
 
-use casper_types::SecretKey;
+use casper_types::{AsymmetricType, SecretKey};
 use girrona_chain::{Chain, Disk, Parts, SharedScheme};
 use girrona_consensus::CasperKeys;
 use girrona_http::{EventsConfig, RestConfig, RpcConfig};
@@ -207,7 +207,7 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
     let chain = Chain::open(parts)?;
     info!(
         network = %law.network_id().short(), name = law.network.name, height = %chain.height(),
-        validator = scheme.public_key().map(ToString::to_string), "node starts"
+        validator = scheme.public_key().map(AsymmetricType::to_hex), "node starts"
     );
 
     let (net, events) = Net::start(net_config(&config, &law)?, &mut registry).await?;

@@ -278,7 +278,8 @@ pub struct Chain<D> {
     /// The certificate of the height after the tip, when the proposal is still missing.
     pub(crate) decided: Option<CommitCertificate>,
     pub(crate) evidence: BTreeSet<Equivocation>,
-    pub(crate) unplaced: BTreeMap<BlockHash, Vec<FinalitySignature>>,
+    /// Signatures of blocks that are not here yet, oldest first.
+    pub(crate) unplaced: VecDeque<FinalitySignature>,
     /// When to tell the world about the last decision if nobody else does.
     pub(crate) echo: Option<(Timestamp, CommitCertificate)>,
     pub(crate) sync: Sync,
@@ -374,7 +375,7 @@ impl<D: Disk> Chain<D> {
             wanted: BTreeMap::new(),
             decided: None,
             evidence: BTreeSet::new(),
-            unplaced: BTreeMap::new(),
+            unplaced: VecDeque::new(),
             echo: None,
             sync: Sync::default(),
             blame: None,

@@ -138,9 +138,18 @@ impl<D: Disk> Chain<D> {
         let block = self.make_block(&proposal, root)?;
         let block_hash = *block.hash();
         let hashes: Vec<DeployHash> = proposal.all_deploys().map(|deploy| deploy.hash).collect();
+        // What came only with its block is accepted with it: every node tells of every deploy.
+        let mut unseen = Vec::new();
+        for hash in &hashes {
+            if self.disk.fate(hash)?.is_none() {
+                unseen.push(*hash);
+            }
+        }
+        let mut events: Vec<Event> =
+            unseen.iter().map(|hash| Event::DeployAccepted(*hash)).collect();
+        self.note_all(unseen, Phase::Received, now);
         self.note_all(hashes.clone(), Phase::Executed, now);
-
-        let mut events = vec![Event::BlockAdded(block_hash)];
+        events.push(Event::BlockAdded(block_hash));
         events.extend(hashes.iter().map(|hash| Event::DeployProcessed(*hash)));
         events.extend(proposal.evidence.iter().map(|evidence| Event::Fault {
             era: proposal.era,
@@ -192,6 +201,10 @@ impl<D: Disk> Chain<D> {
             Some(led_by),
             self.tip.seed,
         );
+        if self.law.is_switch_block(height) {
+            // Proposals that were refused may have named deploys that are nowhere.
+            self.phases.retain(|hash, _| self.buffer.get(hash).is_some());
+        }
         self.begun = false;
         self.clear_height(height);
         self.sync.advanced(height);

@@ -1,5 +1,7 @@
 //! Validators' signatures of executed blocks: made, checked, stored.
 
+use std::collections::VecDeque;
+
 use casper_types::{BlockHash, EraId};
 use girrona_types::{Event, FinalitySignature, Height};
 
@@ -9,9 +11,9 @@ use crate::{
     message::Gossip,
 };
 
-/// Blocks whose signatures are kept although the block is not here yet; when full, new ones are
-/// dropped, because a node that far behind gets them with the blocks.
-const UNPLACED_BLOCKS_MAX: usize = 16;
+/// Signatures of one validator that are kept although their block is not here yet; when full, its
+/// oldest goes. Nobody can crowd out the signatures of others with blocks that never come.
+const UNPLACED_PER_SIGNER: usize = 4;
 
 impl<D: Disk> Chain<D> {
     /// Signs a block that this node executed, if it is a validator, and tells everybody.
@@ -52,17 +54,24 @@ impl<D: Disk> Chain<D> {
         match self.disk.height_of(&signature.block)? {
             Some(_) => self.store_signature(&signature),
             None => {
-                let count = self.unplaced.len();
-                let known = self.unplaced.contains_key(&signature.block);
-                if known || count < UNPLACED_BLOCKS_MAX {
-                    let list = self.unplaced.entry(signature.block).or_default();
-                    if list.iter().all(|other| other.public_key != signature.public_key) {
-                        list.push(signature);
-                    }
-                }
+                self.keep_unplaced(signature);
                 Ok(())
             }
         }
+    }
+
+    /// Keeps a signature until its block is here.
+    fn keep_unplaced(&mut self, signature: FinalitySignature) {
+        if self.unplaced.contains(&signature) {
+            return;
+        }
+        let theirs = |other: &FinalitySignature| other.public_key == signature.public_key;
+        if self.unplaced.iter().filter(|other| theirs(other)).count() >= UNPLACED_PER_SIGNER
+            && let Some(oldest) = self.unplaced.iter().position(theirs)
+        {
+            self.unplaced.remove(oldest);
+        }
+        self.unplaced.push_back(signature);
     }
 
     /// Good signatures of validators are passed on, also of blocks that are not here yet.
@@ -86,14 +95,14 @@ impl<D: Disk> Chain<D> {
     /// Stores the signatures that came before their block did.
     pub(crate) fn place_signatures(&mut self, block: BlockHash) -> Result<(), Fatal> {
         let era = self.law.era_of(self.tip.height);
-        for signature in self.unplaced.remove(&block).unwrap_or_default() {
+        let all = std::mem::take(&mut self.unplaced);
+        let (placed, unplaced) = all.into_iter().partition(|other| other.block == block);
+        self.unplaced = unplaced;
+        let placed: VecDeque<FinalitySignature> = placed;
+        for signature in placed {
             if signature.era == era {
                 self.store_signature(&signature)?;
             }
-        }
-        // Signatures of blocks that never come must not fill the room for ever.
-        if self.law.is_switch_block(self.tip.height) {
-            self.unplaced.clear();
         }
         Ok(())
     }

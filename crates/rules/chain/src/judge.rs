@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use casper_types::{Deploy, DeployHash, Signature, Timestamp, bytesrepr::ToBytes};
+use casper_types::{
+    AsymmetricType, Deploy, DeployHash, Signature, Timestamp, bytesrepr::ToBytes,
+};
 use girrona_consensus::{verify_certificate, verify_equivocation};
 use girrona_exec::Signed;
 use girrona_state::BlockState;
@@ -297,7 +299,7 @@ impl<D: Disk> Chain<D> {
             }
             Judgement::Invalid(reason) => {
                 tracing::warn!(
-                    height = %proposal.height, proposer = %proposal.proposer, %hash, %reason,
+                    height = %proposal.height, proposer = proposal.proposer.to_hex(), %hash, %reason,
                     "proposal refused"
                 );
                 false

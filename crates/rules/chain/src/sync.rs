@@ -414,6 +414,8 @@ impl<D: Disk> Chain<D> {
         self.sync.saw(from, certificate.height);
         if certificate.height == next {
             self.decided = Some(certificate);
+            // Others are done with this height; a slow clock here is no reason to wait for it.
+            self.begin(now)?;
             self.apply_decided(now)?;
             self.fetch_missing(now);
         }

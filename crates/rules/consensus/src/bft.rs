@@ -8,7 +8,11 @@ mod admit;
 mod log;
 mod turn;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use casper_types::PublicKey;
 use girrona_types::{CommitCertificate, Equivocation, Height, NetworkId, ProposalHash, Round};
@@ -89,6 +93,9 @@ struct Current {
     building: Option<Round>,
     /// Whether inputs come from the log.
     replaying: bool,
+    /// The log's records while it is replayed: they are not written again. What the replay signs
+    /// for the first time is.
+    logged: BTreeSet<Vec<u8>>,
     decided: bool,
 }
 
@@ -130,7 +137,7 @@ impl Bft {
         &mut self,
         height: Height,
         leaders: Arc<Leaders>,
-        log: &[Vec<u8>],
+        records: &[Vec<u8>],
         step: &mut Stepped,
     ) {
         if let Some(Current { height: at, .. }) = self.current
@@ -139,7 +146,7 @@ impl Bft {
             return step.stop(Fault::HeightWentBack { at, asked: height });
         }
         let electorate = Electorate::new(leaders, height);
-        let log = match self.read_log(height, &electorate, log) {
+        let log = match self.read_log(height, &electorate, records) {
             Ok(log) => log,
             Err(fault) => return step.stop(fault),
         };
@@ -168,6 +175,7 @@ impl Bft {
             judged: BTreeMap::new(),
             building: None,
             replaying: !log.inputs.is_empty(),
+            logged: records.iter().cloned().collect(),
             decided: false,
         });
         let no_extensions = VoteExtensionPolicy::Disabled;
@@ -201,6 +209,7 @@ impl Bft {
         let Some(current) = &mut self.current else { return };
         current.state.reset_entries_index();
         current.replaying = false;
+        current.logged.clear();
         // What was asked for before the crash and never answered has to be asked again.
         let round = context::round(current.state.round());
         let open = current.state.driver.step_is_propose() && current.building == round;
@@ -275,12 +284,16 @@ impl Bft {
 
     fn built(&mut self, height: Height, round: Round, proposal: ProposalHash, step: &mut Stepped) {
         let Some(current) = &mut self.current else { return };
-        // Only an answer to the question we are still asking: what is built too late, twice, or
-        // against our own verdict is not proposed.
+        // Only an answer to the question we are still asking: what is built too late or twice is
+        // not proposed, nor what is invalid or what another leader named first.
+        let ours = match current.judged.get(&proposal) {
+            Some(valid) => *valid,
+            None => !current.named.contains_key(&proposal),
+        };
         let asked = height == current.height
             && !current.decided
             && proposal != ProposalHash::default()
-            && current.judged.get(&proposal) != Some(&false)
+            && ours
             && current.state.driver.step_is_propose()
             && context::round(current.state.round()) == Some(round)
             && current.building == Some(round);
@@ -353,9 +366,18 @@ impl Bft {
         if step.fault.is_some() || (current.decided && !is_rebroadcast(&input)) {
             return;
         }
-        let Current { height, electorate, state, named, judged, building, replaying, decided } =
-            current;
-        let persist = !*replaying && state.is_active_validator();
+        let Current {
+            height,
+            electorate,
+            state,
+            named,
+            judged,
+            building,
+            replaying,
+            logged,
+            decided,
+        } = current;
+        let persist = state.is_active_validator();
         let mut turn = Turn {
             me: &self.me,
             guard: &mut self.guard,
@@ -365,6 +387,7 @@ impl Bft {
             judged,
             building,
             replaying: *replaying,
+            logged,
             persist,
             step,
         };

@@ -218,5 +218,5 @@ fn account(signed: &Signed<'_>, state: &dyn Reader) -> Result<Option<Arc<StoredV
 }
 
 fn read(state: &dyn Reader, key: &Key) -> Result<Option<Arc<StoredValue>>, Error> {
-    Ok(state.read(key).map_err(girrona_state::Error::from)?)
+    Ok(state.read(key)?)
 }

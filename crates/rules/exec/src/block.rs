@@ -95,10 +95,10 @@ pub fn execute_deploy(
 
 fn fees<'l>(context: &BlockContext<'l>, base: &dyn Reader) -> Result<Fees<'l>, Error> {
     let key = Key::Account(context.proposer.to_account_hash());
-    let account = base.read(&key).map_err(girrona_state::Error::from)?;
+    let account = base.read(&key)?;
     let proposer_purse: URefAddr = match account.as_deref() {
         Some(StoredValue::Account(account)) => account.main_purse().addr(),
-        _ => return Err(Error::Proposer(context.proposer.clone())),
+        _ => return Err(Error::Proposer(Box::new(context.proposer.clone()))),
     };
     Ok(Fees { law: context.law, proposer_purse })
 }

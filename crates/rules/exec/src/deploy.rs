@@ -97,15 +97,14 @@ fn run(job: &Job<'_>, ledger: &mut Ledger<'_>, code: &mut dyn CodeSource) -> Res
         return unauthorized(ledger, Failure::Authorization);
     };
     let StoredValue::Account(account) = &*record else {
-        let found = record.type_name();
-        return Err(Error::Corrupt { key, found, expected: "account" });
+        return Err(Error::corrupt(&key, &record, "account"));
     };
     if let Err(failure) = job.signed.authorize(account, &job.law().core.administrators) {
         return unauthorized(ledger, failure);
     }
     let main_purse = account.main_purse();
     let balance = ledger.balance(main_purse.addr())?;
-    let balance = balance.ok_or(Error::Missing(Key::Balance(main_purse.addr())))?;
+    let balance = balance.ok_or_else(|| Error::missing(Key::Balance(main_purse.addr())))?;
     let sender = Sender { account, main_purse, balance, start };
     if job.signed.deploy.session().is_transfer() {
         transfer::execute(job, ledger, &sender)

@@ -5,7 +5,7 @@
 //! it.
 
 use casper_types::{
-    AccessRights, ApiError, CLValueError, Key, PublicKey, URef, bytesrepr,
+    AccessRights, ApiError, CLValueError, Key, PublicKey, StoredValue, URef, bytesrepr,
     contracts::ContractVersionKey, system::mint,
 };
 use girrona_vm::{PrepareError, Trap};
@@ -16,12 +16,12 @@ use thiserror::Error;
 pub enum Error {
     /// The state did not answer.
     #[error("read state")]
-    State(#[from] girrona_state::Error),
+    State(#[source] Box<girrona_state::Error>),
     /// A key holds something that no rule ever writes there.
     #[error("{key} holds a {found} where {expected} belongs")]
     Corrupt {
         /// Which key.
-        key: Key,
+        key: Box<Key>,
         /// What is there.
         found: String,
         /// What should be there.
@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// A key that genesis writes is not there.
     #[error("{0} is missing from the state; was this state made by genesis?")]
-    Missing(Key),
+    Missing(Box<Key>),
     /// A value of our own has no byte form.
     #[error("encode a value: {0}")]
     Encode(CLValueError),
@@ -37,17 +37,43 @@ pub enum Error {
     #[error("decode the value of {key}")]
     Decode {
         /// Where it is stored.
-        key: Key,
+        key: Box<Key>,
         /// What is wrong with it.
         #[source]
         source: bytesrepr::Error,
     },
     /// Whoever is to receive the fees has no account.
     #[error("the block's proposer {0} has no account")]
-    Proposer(PublicKey),
-    /// More motes than a 512-bit number holds.
+    Proposer(Box<PublicKey>),
+    /// More motes than a 512-bit number holds, or fewer than none.
     #[error("the sum of all motes does not fit into 512 bits")]
     Supply,
+}
+
+impl Error {
+    pub(crate) fn corrupt(key: &Key, found: &StoredValue, expected: &'static str) -> Self {
+        Self::Corrupt { key: Box::new(*key), found: found.type_name(), expected }
+    }
+
+    pub(crate) fn missing(key: Key) -> Self {
+        Self::Missing(Box::new(key))
+    }
+
+    pub(crate) fn decode(key: &Key, source: bytesrepr::Error) -> Self {
+        Self::Decode { key: Box::new(*key), source }
+    }
+}
+
+impl From<girrona_state::Error> for Error {
+    fn from(error: girrona_state::Error) -> Self {
+        Self::State(Box::new(error))
+    }
+}
+
+impl From<girrona_state::Unreadable> for Error {
+    fn from(error: girrona_state::Unreadable) -> Self {
+        girrona_state::Error::from(error).into()
+    }
 }
 
 impl From<CLValueError> for Error {

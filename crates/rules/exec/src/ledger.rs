@@ -148,14 +148,11 @@ impl<'a> Ledger<'a> {
 pub(crate) fn number(key: &Key, value: &StoredValue) -> Result<U512, Error> {
     let value = match value {
         StoredValue::CLValue(value) if *value.cl_type() == CLType::U512 => value,
-        other => {
-            let found = other.type_name();
-            return Err(Error::Corrupt { key: *key, found, expected: "U512" });
-        }
+        other => return Err(Error::corrupt(key, other, "U512")),
     };
     match U512::from_bytes(value.inner_bytes()) {
         Ok((number, [])) => Ok(number),
-        Ok(_) => Err(Error::Decode { key: *key, source: bytesrepr::Error::LeftOverBytes }),
-        Err(source) => Err(Error::Decode { key: *key, source }),
+        Ok(_) => Err(Error::decode(key, bytesrepr::Error::LeftOverBytes)),
+        Err(source) => Err(Error::decode(key, source)),
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(
     let key = Key::Account(job.signed.account);
     let account = match ledger.view.peek(&key)?.as_deref() {
         Some(StoredValue::Account(account)) => account.clone(),
-        _ => return Err(Error::Missing(key)),
+        _ => return Err(Error::missing(key)),
     };
     let mut runtime = Runtime::new(job, ledger, &account, args, phase);
     let gas_limit = u64::try_from(gas_limit).unwrap_or(u64::MAX);
@@ -192,7 +192,7 @@ impl<'r, 'a> Runtime<'r, 'a> {
         let key = Key::Account(self.account);
         match self.lookup(&key)?.as_deref() {
             Some(StoredValue::Account(account)) => Ok(account.clone()),
-            _ => Err(self.fault(Error::Missing(key))),
+            _ => Err(self.fault(Error::missing(key))),
         }
     }
 

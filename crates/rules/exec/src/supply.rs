@@ -28,6 +28,6 @@ pub fn total_supply<'a>(
 /// When it is not there or the state cannot be read.
 pub fn recorded_supply(state: &dyn Reader) -> Result<U512, Error> {
     let key = SYSTEM.total_supply_key();
-    let value = state.read(&key).map_err(girrona_state::Error::from)?;
-    number(&key, &*value.ok_or(Error::Missing(key))?)
+    let value = state.read(&key)?;
+    number(&key, &*value.ok_or_else(|| Error::missing(key))?)
 }

@@ -129,10 +129,7 @@ fn target(args: &RuntimeArgs, ledger: &mut Ledger<'_>) -> Result<To, Stop> {
     let key = Key::Account(hash);
     match ledger.view.read(&key)?.as_deref() {
         Some(StoredValue::Account(account)) => Ok(To::Account(hash, account.main_purse_add_only())),
-        Some(other) => {
-            let found = other.type_name();
-            Err(Error::Corrupt { key, found, expected: "account" }.into())
-        }
+        Some(other) => Err(Error::corrupt(&key, other, "account").into()),
         None => Ok(To::NewAccount(hash)),
     }
 }

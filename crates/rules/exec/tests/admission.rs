@@ -120,11 +120,7 @@ fn what_a_deploy_names_has_to_exist() {
     let args = RuntimeArgs::new;
     let call = || "call".to_owned();
     let by_hash = |hash: [u8; 32]| {
-        ExecutableDeployItem::new_stored_contract_by_hash(
-            ContractHash::new(hash).into(),
-            call(),
-            args(),
-        )
+        ExecutableDeployItem::new_stored_contract_by_hash(ContractHash::new(hash), call(), args())
     };
     let by_package =
         |hash: [u8; 32], version| ExecutableDeployItem::StoredVersionedContractByHash {

@@ -155,7 +155,7 @@ fn kinds() -> Vec<Kind> {
             |w| {
                 let hash = ContractHash::new([7; 32]);
                 let item = ExecutableDeployItem::new_stored_contract_by_hash(
-                    hash.into(),
+                    hash,
                     "call".to_owned(),
                     none(),
                 );

@@ -5,8 +5,6 @@ mod guest;
 #[path = "support/world.rs"]
 mod world;
 
-use std::collections::BTreeMap;
-
 use casper_types::{
     AccessRights, CLValue, Key, RuntimeArgs, StoredValue, U512, URef, account::Weight,
     bytesrepr::ToBytes, execution::ExecutionResultV1,
@@ -520,41 +518,4 @@ fn the_same_block_gives_the_same_outcome() {
         (results, outcome.changes, outcome.records, world.state.root())
     };
     assert_eq!(run(), run());
-}
-
-/// Runs a contract of the `contracts` folder, if it was built.
-fn built(name: &str) -> Option<Vec<u8>> {
-    let path = format!("{}/../../../contracts/wasm/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
-    match std::fs::read(&path) {
-        Ok(wasm) => Some(wasm),
-        Err(error) if std::env::var_os("GIRRONA_REQUIRE").is_some() => {
-            panic!("{path}: {error}")
-        }
-        Err(error) => {
-            println!("skipped: {path}: {error}");
-            None
-        }
-    }
-}
-
-#[test]
-fn contracts_made_with_a_compiler_run_and_cost_what_they_use() {
-    let mut costs = BTreeMap::new();
-    for name in ["hello", "counter", "purse", "revert", "spin"] {
-        let Some(wasm) = built(name) else { continue };
-        let mut world = world();
-        let result = world.one(world.session(ANA, PAID, wasm, amount(10 * GIRRO)));
-        let (cost, message, _) = seen(&result);
-        assert!(world.balance(ANA) >= 1_000 * GIRRO - PAID - 10 * GIRRO);
-        match name {
-            "spin" => assert_eq!((cost, message), (PAID, Some("Out of gas error"))),
-            "revert" => {
-                assert_eq!(cost, PENALTY, "{message:?}");
-                assert!(message.is_some());
-            }
-            _ => assert!(cost > 0, "{name}: {message:?}"),
-        }
-        costs.insert(name, (cost, message.map(str::to_owned)));
-    }
-    println!("{costs:?}");
 }

@@ -21,8 +21,8 @@ use wasm_encoder::{
     RefType, TableSection, TableType, TypeSection, ValType,
 };
 
-/// Some thousands of turns of a loop.
-const GAS: u64 = 20_000_000_000;
+/// Some thousands of turns of a loop: endless ones are many.
+const GAS: u64 = 300_000_000;
 
 /// How many modules were refused, and how the others ended.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ fn try_module(wasm: &[u8], gas_limit: u64, ends: &Ends) {
         return;
     };
     // An argument without a name can be found by a size of zero.
-    let world = World::new().arg("", 7_u64);
+    let world = World::new().arg("", 7_u64).arg("player", "ana".to_owned()).arg("points", 5_u64);
     let outcome = run(&code, "call", &mut world.clone(), gas_limit);
     assert!(outcome.gas_used <= gas_limit);
     match &outcome.result {
@@ -67,7 +67,8 @@ fn try_module(wasm: &[u8], gas_limit: u64, ends: &Ends) {
             ends.well.fetch_add(1, Relaxed);
         }
     }
-    let again = run(&code, "call", &mut world.clone(), gas_limit);
+    let mut world = world;
+    let again = run(&code, "call", &mut world, gas_limit);
     assert_eq!(outcome.gas_used, again.gas_used, "the same code, another price");
 }
 
@@ -88,42 +89,58 @@ fn a_contract_with_some_bytes_changed_is_refused_or_run() {
     let ends = Ends::default();
     check!().with_type::<Vec<(u16, u8)>>().with_iterations(300).for_each(|changes| {
         let mut wasm = contract.clone();
-        for (at, byte) in changes.iter().take(8) {
+        for (at, byte) in changes.iter().take(1) {
             let at = usize::from(*at) % wasm.len();
             wasm[at] = *byte;
         }
-        try_module(&wasm, 500_000_000, &ends);
+        try_module(&wasm, 10_000_000_000, &ends);
     });
-    ends.have_been_met(0, 10);
+    ends.have_been_met(10, 1);
 }
 
 #[test]
 fn arbitrary_instructions_are_refused_or_run() {
     let ends = Ends::default();
-    // Bytes that are instructions without arguments, or with small ones, most of the time.
+    // Statements that are whole most of the time, and now and then a byte that is anything.
     check!().with_type::<Vec<(u8, u8)>>().with_iterations(3_000).for_each(|ops| {
         let mut body = Vec::new();
+        let mut open = 0_u8;
         for (op, argument) in ops.iter().take(200) {
-            match op % 16 {
-                0..4 => body.extend([0x41, argument & 0x3f]),
-                4 => body.extend([0x20, argument % 3]),
-                5 => body.extend([0x21, argument % 3]),
-                6 => body.extend([0x02 + argument % 3, 0x40]),
-                7 => body.push(0x0b),
-                8 => body.extend([0x0c + argument % 2, argument % 4]),
-                9 => body.push(0x1a),
-                10 => body.extend([0x10, argument % 2]),
-                11 => body.extend([0x28, 0, argument & 0x3f]),
-                12 => body.extend([0x36, 0, argument & 0x3f]),
-                13 => body.push([0x00, 0x01, 0x05, 0x0f, 0x45, 0x1b][usize::from(argument % 6)]),
-                14 => body.push(0x46 + argument % 80),
-                _ => body.push(*argument),
+            let number = [0x41, argument & 0x3f];
+            match op {
+                0 => body.push(*argument),
+                1..32 => {
+                    body.extend([0x02 + argument % 2, 0x40]);
+                    open += 1;
+                }
+                32..48 => {
+                    body.extend([number[0], number[1], 0x04, 0x40]);
+                    open += 1;
+                }
+                48..96 if open > 0 => {
+                    body.push(0x0b);
+                    open -= 1;
+                }
+                96..112 => body.extend([0x0c, argument % (open + 1)]),
+                112..136 => body.extend([0x20, 0, 0x0d, argument % (open + 1)]),
+                136..144 => body.extend([0x10, 1]),
+                144..150 => body.extend([number[0], number[1], 0x11, 1, 0]),
+                150..170 => body.extend([number[0], number[1], 0x28, 0, *argument & 0x7f, 0x1a]),
+                170..190 => body.extend([number[0], number[1], 0x20, 0, 0x36, 0, 4]),
+                190..230 => {
+                    body.extend([0x20, 0, number[0], number[1], 0x6a + argument % 15, 0x21, 0]);
+                }
+                230..234 => body.extend([number[0], 1, 0x40, 0, 0x1a]),
+                234..236 => body.push(0x0f),
+                236..238 => body.push(0x00),
+                _ => body.push(0x01),
             }
         }
+        body.extend(vec![0x0b; usize::from(open)]);
         body.push(0x0b);
         try_module(&module_with(&body, &[], Function::Revert), GAS, &ends);
     });
-    ends.have_been_met(10, 10);
+    ends.have_been_met(100, 100);
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! A small chain that is the same in every run, and a node's life on it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use casper_types::{
     Approval, BlockHash, BlockV1, CLValue, Deploy, DeployHash, DeployHeader, DeployInfo, Digest,
     EraId, ExecutableDeployItem, Key, ProtocolVersion, PublicKey, RuntimeArgs, SecretKey,
     StoredValue, TimeDiff, Timestamp, TransferAddr, TransferV1, U512, URef,
     account::AccountHash,
+    crypto,
     execution::{ExecutionResultV1, execution_result_v1::ExecutionEffect},
 };
 use girrona_chain::{
@@ -40,6 +45,11 @@ pub(crate) fn open(dir: &Path) -> Store {
 
 pub(crate) fn secret() -> SecretKey {
     SecretKey::ed25519_from_bytes([5; 32]).unwrap()
+}
+
+fn public() -> PublicKey {
+    static PUBLIC: LazyLock<PublicKey> = LazyLock::new(|| PublicKey::from(&secret()));
+    PUBLIC.clone()
 }
 
 pub(crate) fn key(number: u64) -> Key {
@@ -85,7 +95,7 @@ pub(crate) fn deploy(number: u64) -> Deploy {
     let payment = ExecutableDeployItem::new_standard_payment(U512::from(number));
     let session = ExecutableDeployItem::new_module_bytes(vec![7; 200].into(), RuntimeArgs::new());
     let header = DeployHeader::new(
-        PublicKey::from(&secret()),
+        public(),
         Timestamp::from(number),
         TimeDiff::from_seconds(60),
         1,
@@ -99,8 +109,16 @@ pub(crate) fn deploy(number: u64) -> Deploy {
 }
 
 pub(crate) fn approval(number: u8) -> Approval {
-    let signer = SecretKey::ed25519_from_bytes([number; 32]).unwrap();
-    Approval::new(PublicKey::from(&signer), casper_types::crypto::sign([number], &signer, &PublicKey::from(&signer)))
+    // Signing takes longer than everything else here.
+    static APPROVALS: LazyLock<Vec<Approval>> = LazyLock::new(|| {
+        let sign = |number| {
+            let secret = SecretKey::ed25519_from_bytes([number; 32]).unwrap();
+            let public = PublicKey::from(&secret);
+            Approval::new(public.clone(), crypto::sign([number], &secret, &public))
+        };
+        (0..3).map(sign).collect()
+    });
+    APPROVALS[number as usize].clone()
 }
 
 /// A chain, computed as far as somebody asked.
@@ -109,6 +127,7 @@ pub(crate) struct Chain {
     /// States after the blocks.
     pub(crate) states: Vec<MemoryState>,
     pub(crate) blocks: Vec<BlockV1>,
+    signatures: Vec<FinalitySignature>,
 }
 
 impl Chain {
@@ -126,13 +145,13 @@ impl Chain {
                 self.blocks.last().map_or_else(BlockHash::default, |block| *block.hash()),
                 Digest::default(),
                 state.root(),
-                next % 2 == 0,
+                next.is_multiple_of(2),
                 None,
                 Timestamp::from(next * 1_000),
                 EraId::new(next / 60),
                 next,
                 ProtocolVersion::V1_0_0,
-                PublicKey::from(&secret()),
+                public(),
                 executed,
                 Vec::new(),
             ));
@@ -194,7 +213,7 @@ impl Chain {
             era: EraId::new(0),
             parent: *self.blocks[height as usize - 1].hash(),
             timestamp: Timestamp::from(round),
-            proposer: PublicKey::from(&secret()),
+            proposer: public(),
             seed_signature: casper_types::Signature::System,
             last_commit: None,
             deploys: deploys(height)
@@ -208,8 +227,12 @@ impl Chain {
 
     pub(crate) fn signature(&mut self, height: u64) -> FinalitySignature {
         self.reach(height);
-        let block = &self.blocks[height as usize];
-        FinalitySignature::create(*block.hash(), block.era_id(), &secret())
+        while self.signatures.len() as u64 <= height {
+            let block = &self.blocks[self.signatures.len()];
+            let signed = FinalitySignature::create(*block.hash(), block.era_id(), &secret());
+            self.signatures.push(signed);
+        }
+        self.signatures[height as usize].clone()
     }
 
     /// The events of a node that reached `height` and did everything there.
@@ -325,15 +348,9 @@ impl Chain {
             assert_eq!(stored.block, expected.block);
             assert_eq!(stored.proposal, expected.proposal);
             assert_eq!(stored.certificate, expected.certificate);
-            assert_eq!(
-                store.height_of(expected.block.hash()).unwrap(),
-                Some(Height(height))
-            );
+            assert_eq!(store.height_of(expected.block.hash()).unwrap(), Some(Height(height)));
             for deploy in &expected.deploys {
-                assert_eq!(
-                    store.fate(&deploy.hash).unwrap(),
-                    Some(Fate::Executed(Height(height)))
-                );
+                assert_eq!(store.fate(&deploy.hash).unwrap(), Some(Fate::Executed(Height(height))));
                 let stored = reader.deploy(&deploy.hash).unwrap().unwrap();
                 let execution = stored.execution.unwrap();
                 assert_eq!(execution.result, deploy.result);
@@ -380,6 +397,37 @@ impl Chain {
     /// The hash of the proposal that is decided at a height.
     pub(crate) fn decided(&mut self, height: u64) -> ProposalHash {
         self.proposal(height, 0).hash()
+    }
+}
+
+/// A commit that only changes the state.
+pub(crate) fn plain_commit(
+    height: u64,
+    root: Digest,
+    changes: BTreeMap<Key, Option<StoredValue>>,
+) -> Commit {
+    let block = BlockV1::new(
+        BlockHash::default(),
+        Digest::default(),
+        root,
+        false,
+        None,
+        Timestamp::from(height),
+        EraId::new(0),
+        height,
+        ProtocolVersion::V1_0_0,
+        public(),
+        Vec::new(),
+        Vec::new(),
+    );
+    Commit {
+        events: vec![Event::BlockAdded(*block.hash())],
+        block,
+        proposal: None,
+        certificate: None,
+        deploys: Vec::new(),
+        changes,
+        records: BTreeMap::new(),
     }
 }
 

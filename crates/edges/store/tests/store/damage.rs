@@ -1,6 +1,9 @@
 //! What the store says when its folder is not as it should be.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use girrona_store::{OpenError, Store};
 
@@ -117,7 +120,12 @@ fn try_everything(dir: &Path, chain: &mut Chain) -> String {
     use girrona_state::Reader as _;
     let store = match Store::open(dir, &options()) {
         Ok(store) => store,
-        Err(error) => return format!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string)),
+        Err(error) => {
+            return format!(
+                "{error}: {:?}",
+                std::error::Error::source(&error).map(ToString::to_string)
+            );
+        }
     };
     let Some(tip) = store.tip().unwrap() else { return "no tip".to_owned() };
     let height = tip.block.height();

@@ -11,50 +11,34 @@ use std::{
 
 use casper_types::{Key, StoredValue};
 use girrona_chain::{Disk, disk::Commit};
-use girrona_state::Reader;
+use girrona_state::{MemoryState, Reader};
 use girrona_store::{Options, Store, StoreReader};
 use girrona_types::{Event, Height};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use crate::chain::{Chain, KEYS, key, number, open, options};
+use crate::chain::{KEYS, key, number, open, options, plain_commit};
 
-/// A commit that only changes the state.
-fn plain(chain: &mut Chain, height: u64, changes: BTreeMap<Key, Option<StoredValue>>) -> Commit {
-    let mut state = chain.states.last().cloned().unwrap_or_default();
-    state.apply(&changes).unwrap();
-    let mut commit = Chain::default().commit(0);
-    commit.block = casper_types::BlockV1::new(
-        chain.blocks.last().map_or_else(Default::default, |block| *block.hash()),
-        Default::default(),
-        state.root(),
-        false,
-        None,
-        casper_types::Timestamp::from(height),
-        casper_types::EraId::new(0),
-        height,
-        casper_types::ProtocolVersion::V1_0_0,
-        casper_types::PublicKey::from(&crate::chain::secret()),
-        Vec::new(),
-        Vec::new(),
-    );
-    commit.changes = changes;
-    commit.events = vec![Event::BlockAdded(*commit.block.hash())];
-    chain.blocks.push(commit.block.clone());
-    chain.states.push(state);
-    commit
+/// The states of a chain that does nothing but change its state.
+#[derive(Default)]
+struct States(Vec<MemoryState>);
+
+impl States {
+    fn commit(&mut self, changes: BTreeMap<Key, Option<StoredValue>>) -> Commit {
+        let mut state = self.0.last().cloned().unwrap_or_default();
+        let root = state.apply(&changes).unwrap();
+        self.0.push(state);
+        plain_commit(self.0.len() as u64 - 1, root, changes)
+    }
 }
 
 #[test]
 fn past_states_are_as_they_were_for_as_long_as_they_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut rng = StdRng::seed_from_u64(7);
-    let mut chain = Chain::default();
+    let mut states = States::default();
     let mut kept = 100;
-    let mut store = Store::open(
-        dir.path(),
-        &Options { state_history_blocks: kept, ..options() },
-    )
-    .unwrap();
+    let mut store =
+        Store::open(dir.path(), &Options { state_history_blocks: kept, ..options() }).unwrap();
     let mut lowest_seen = Height(0);
     for height in 0..2_000_u64 {
         let changes = (0..rng.gen_range(0..6))
@@ -63,7 +47,7 @@ fn past_states_are_as_they_were_for_as_long_as_they_are_kept() {
                 (key(rng.gen_range(0..KEYS)), value)
             })
             .collect();
-        store.commit(plain(&mut chain, height, changes)).unwrap();
+        store.commit(states.commit(changes)).unwrap();
         let reader = store.reader();
         let heights = reader.state_heights().unwrap();
         assert_eq!(*heights.end(), Height(height));
@@ -72,7 +56,7 @@ fn past_states_are_as_they_were_for_as_long_as_they_are_kept() {
         for _ in 0..3 {
             let past = rng.gen_range(heights.start().0..=height);
             let key = key(rng.gen_range(0..KEYS));
-            let expected = chain.states[past as usize].read(&key).unwrap();
+            let expected = states.0[past as usize].read(&key).unwrap();
             let at = reader.state_at(Height(past)).unwrap();
             assert_eq!(at.read(&key).unwrap(), expected, "{past} at {height}");
         }
@@ -101,9 +85,9 @@ fn readers_see_whole_states_and_whole_blocks_while_blocks_are_committed() {
     const BLOCKS: u64 = 300;
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
-    let mut chain = Chain::default();
+    let mut states = States::default();
     let all = |height| (0..KEYS).map(|n| (key(n), Some(number(height)))).collect();
-    store.commit(plain(&mut chain, 0, all(0))).unwrap();
+    store.commit(states.commit(all(0))).unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let checks = Arc::new(AtomicU64::new(0));
     let readers: Vec<_> = (0..3_u64)
@@ -119,7 +103,7 @@ fn readers_see_whole_states_and_whole_blocks_while_blocks_are_committed() {
         })
         .collect();
     for height in 1..BLOCKS {
-        store.commit(plain(&mut chain, height, all(height))).unwrap();
+        store.commit(states.commit(all(height))).unwrap();
     }
     done.store(true, Ordering::Relaxed);
     for reader in readers {

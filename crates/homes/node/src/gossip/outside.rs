@@ -145,7 +145,11 @@ impl Outside {
             self.net.penalise(peer, "false introduction");
             return;
         }
-        self.net.protect(peer);
+        // Only among validators: protection takes both sides, or gossip between them stops.
+        let me = self.scheme.0.public_key();
+        if me.is_some_and(|me| self.validators.weight(me).is_some()) {
+            self.net.protect(peer);
+        }
         self.peers.introduced(peer, key);
     }
 

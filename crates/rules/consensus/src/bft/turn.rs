@@ -1,6 +1,6 @@
 //! What the engine asks for while it takes one input, and our answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casper_types::{PublicKey, Signature};
 use girrona_types::{Height, NetworkId, ProposalHash, Round};
@@ -32,6 +32,8 @@ pub(super) struct Turn<'a> {
     pub(super) judged: &'a BTreeMap<ProposalHash, bool>,
     pub(super) building: &'a mut Option<Round>,
     pub(super) replaying: bool,
+    /// Records that the log has already.
+    pub(super) logged: &'a BTreeSet<Vec<u8>>,
     /// Whether the engine's log entries are to be written.
     pub(super) persist: bool,
     pub(super) step: &'a mut Stepped,
@@ -335,7 +337,10 @@ impl Turn<'_> {
         if let Some(entry) = entry
             && self.persist
         {
-            self.push(Output::Persist(Record::Wal(wal::encode(self.height, &entry))));
+            let record = wal::encode(self.height, &entry);
+            if !self.logged.contains(&record) {
+                self.push(Output::Persist(Record::Wal(record)));
+            }
         }
         if let CoreInput::Proposal(propose) = input
             && let Some(propose) = self.electorate.propose(&propose.message)

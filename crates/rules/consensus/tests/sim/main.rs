@@ -39,6 +39,12 @@ fn honest_validators_agree_and_go_on_whatever_the_network_does() {
 }
 
 #[test]
+fn what_a_replay_signs_for_the_first_time_survives_the_next_crash() {
+    // Crashes between signing and the log, comes back, signs the same, and crashes again.
+    play(10_230, Cast::honest(4)).unwrap();
+}
+
+#[test]
 fn an_equivocator_below_a_third_is_caught_and_changes_nothing() {
     let story = play_all(1_000..1_100, Cast { equivocator: true, ..Cast::honest(4) });
     assert!(story.evidence > 100, "{story:?}");
@@ -62,6 +68,23 @@ fn a_seed_replays_exactly() {
     let cast = Cast { eras: true, equivocator: true, observers: 1, ..Cast::honest(5) };
     for seed in 4_000..4_010 {
         assert_eq!(play(seed, cast), play(seed, cast));
+    }
+}
+
+/// For a change of the engine's version, or of anything in `src/bft`.
+#[test]
+#[ignore = "takes minutes"]
+fn thousands_of_seeds() {
+    play_all(10_000..13_000, Cast::honest(4));
+    play_all(20_000..23_000, Cast { equivocator: true, ..Cast::honest(4) });
+    let cast = Cast { eras: true, observers: 1, target: 16, ..Cast::honest(5) };
+    play_all(30_000..32_000, cast);
+    let cast = Cast { eras: true, equivocator: true, observers: 1, ..Cast::honest(7) };
+    play_all(40_000..41_000, cast);
+    let cast = Cast { sabotage: Sabotage::ForgetLog, ..Cast::honest(4) };
+    for seed in 50_000..52_000 {
+        let end = play(seed, cast);
+        assert!(matches!(end, Ok(_) | Err(Violation::NoProgress { .. })), "seed {seed}: {end:?}");
     }
 }
 

@@ -65,10 +65,7 @@ impl Runtime<'_, '_> {
         let purse = match self.lookup(&key)?.as_deref() {
             None => return self.pay_new_account(source, target, amount, id, gas),
             Some(StoredValue::Account(account)) => account.main_purse_add_only(),
-            Some(other) => {
-                let found = other.type_name();
-                return Err(self.fault(Error::Corrupt { key, found, expected: "account" }));
-            }
+            Some(other) => return Err(self.fault(Error::corrupt(&key, other, "account"))),
         };
         // To oneself: nothing to do.
         if source.addr() == purse.addr() {
