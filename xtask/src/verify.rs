@@ -21,8 +21,9 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     steps.step("clippy", |_| {
         succeed(command(root, "cargo clippy --workspace --all-targets -- -D warnings"))
     });
-    // Tests of whole networks start the binary; it has to be the one of this source.
-    steps.step("build", |_| succeed(command(root, "cargo build --package girrona")));
+    // Tests of whole networks start the binary; it has to be the one of this source. Everything at
+    // once, so that it is built with the same features as the tests, and only once.
+    steps.step("build", |_| succeed(command(root, "cargo build --workspace --all-targets")));
     steps.step("tests", |tally| {
         count_tests(command(root, "cargo test --workspace --no-fail-fast"), tally)
     });

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Account(AccountCommand),
     /// How nodes are doing
     Status(StatusArgs),
+    /// Play the chain under seeds: faults, crashes and liars in virtual time
+    Sim(SimArgs),
 }
 
 /// Which ports to use.
@@ -332,6 +334,25 @@ pub(crate) struct AccountShowArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// How many seeds to play
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) first: u64,
+    /// How many seeds are played at the same time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) jobs: usize,
+    /// The least height that every node has to reach
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub(crate) blocks: u64,
+    /// Say what is watched
+    #[arg(long)]
+    pub(crate) oracles: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod money;
 mod node;
 mod session_args;
 mod show;
+mod sim;
 mod status;
 mod stop;
 mod transfer;
@@ -57,6 +58,7 @@ fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Account(AccountCommand::Show(arguments)) => in_runtime(account::show(arguments)),
         Command::Status(arguments) => in_runtime(status::run(arguments)),
+        Command::Sim(arguments) => sim::run(&arguments),
     }
 }
 

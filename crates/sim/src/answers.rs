@@ -4,9 +4,7 @@ use casper_types::{DeployHash, Digest};
 use girrona_chain::{
     Disk, MemoryDisk,
     disk::DiskResult,
-    message::{
-        self, ANSWER_BYTES_MAX, BLOCKS_MAX, DecidedBlock, HASHES_MAX, Request, Response,
-    },
+    message::{self, ANSWER_BYTES_MAX, BLOCKS_MAX, DecidedBlock, HASHES_MAX, Request, Response},
 };
 use girrona_types::Height;
 

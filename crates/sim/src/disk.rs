@@ -35,14 +35,8 @@ pub enum Write {
 }
 
 /// All of them.
-pub(crate) const WRITES: [Write; 6] = [
-    Write::Accept,
-    Write::Body,
-    Write::Expire,
-    Write::Flush,
-    Write::Commit,
-    Write::Finality,
-];
+pub(crate) const WRITES: [Write; 6] =
+    [Write::Accept, Write::Body, Write::Expire, Write::Flush, Write::Commit, Write::Finality];
 
 /// A death that is planned.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +116,7 @@ impl SimDisk {
     /// Dies in the write that comes now if that is the plan.
     fn before(&mut self, write: Write) {
         let Some(death) = self.death.is_due(write) else { return };
-        let crash =
-            Crash { at_write: self.memory.writes(), write_survives: death.write_survives };
+        let crash = Crash { at_write: self.memory.writes(), write_survives: death.write_survives };
         self.memory.plan_crash(Some(crash));
         self.died_of = Some(write);
     }
@@ -178,8 +171,8 @@ impl Disk for SimDisk {
 
     fn fate(&self, hash: &DeployHash) -> DiskResult<Option<Fate>> {
         let fate = self.memory.fate(hash)?;
-        let forgotten =
-            matches!(self.tamper, Tamper::ForgetExecuted) && matches!(fate, Some(Fate::Executed(_)));
+        let forgotten = matches!(self.tamper, Tamper::ForgetExecuted)
+            && matches!(fate, Some(Fate::Executed(_)));
         Ok(fate.filter(|_| !forgotten))
     }
 
@@ -234,10 +227,7 @@ impl Disk for SimDisk {
         self.memory.flush()
     }
 
-    fn root_after(
-        &mut self,
-        changes: &BTreeMap<Key, Option<StoredValue>>,
-    ) -> DiskResult<Digest> {
+    fn root_after(&mut self, changes: &BTreeMap<Key, Option<StoredValue>>) -> DiskResult<Digest> {
         let tip = self.memory.tip()?;
         let height = tip.map_or(Height::GENESIS, |tip| Height(tip.block.height()).next());
         let changes = self.tampered(height, changes).into_owned();

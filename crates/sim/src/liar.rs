@@ -100,9 +100,7 @@ impl Liar {
                 Ok(Message::Propose(propose)) if propose.body.signer == own => {
                     self.propose(&propose)
                 }
-                Ok(Message::Vote(vote)) if vote.body.signer == own => {
-                    self.vote(vote, scene.totals)
-                }
+                Ok(Message::Vote(vote)) if vote.body.signer == own => self.vote(vote, scene.totals),
                 _ => vec![Act::Honest(Output::Validators(Direct::Vote(bytes)))],
             },
             other => vec![Act::Honest(other)],
@@ -137,11 +135,7 @@ impl Liar {
     }
 
     /// What is told to whom instead of this proposal.
-    fn stage(
-        &mut self,
-        proposal: &Proposal,
-        scene: &mut Scene<'_>,
-    ) -> Vec<(u64, ProposalHash)> {
+    fn stage(&mut self, proposal: &Proposal, scene: &mut Scene<'_>) -> Vec<(u64, ProposalHash)> {
         let some = self.rng.next();
         let ill = match self.sabotage {
             Sabotage::Forge(ill) => Some(ill),
@@ -187,7 +181,7 @@ impl Liar {
     }
 
     /// The word that goes with a proposal.
-    fn propose(&mut self, propose: &Signed<Propose>) -> Vec<Act> {
+    fn propose(&self, propose: &Signed<Propose>) -> Vec<Act> {
         let variants = self.variants(propose.body.proposal);
         let mut acts = Vec::new();
         for (to, proposal) in variants {
@@ -210,9 +204,8 @@ impl Liar {
 
     /// Its vote: for what it told each of them; now and then for two things.
     fn vote(&mut self, vote: Signed<Vote>, totals: &mut Totals) -> Vec<Act> {
-        let tell = |to, vote: Signed<Vote>| {
-            Act::Tell(to, Direct::Vote(Message::Vote(vote).encode()))
-        };
+        let tell =
+            |to, vote: Signed<Vote>| Act::Tell(to, Direct::Vote(Message::Vote(vote).encode()));
         if let Some(value) = vote.body.value
             && let Some(variants) = self.staged.get(&value)
         {
@@ -344,9 +337,7 @@ impl Liar {
         }
         Some(match (request, honest) {
             (Request::Status, _) => Response::Status(Height(self.rng.next())),
-            (Request::Pending, _) => {
-                Response::Pending((0..50).map(|_| self.rng.bytes()).collect())
-            }
+            (Request::Pending, _) => Response::Pending((0..50).map(|_| self.rng.bytes()).collect()),
             (Request::Deploys(_), _) => Response::Deploys(vec![self.rng.bytes().to_vec()]),
             (Request::Proposal(_), _) => {
                 let proposals: Vec<_> = self.proposals.values().collect();
@@ -358,9 +349,9 @@ impl Liar {
                     0 => blocks.clear(),
                     1 => blocks.reverse(),
                     2 => blocks.iter_mut().for_each(|block| block.deploys.clear()),
-                    _ => blocks
-                        .iter_mut()
-                        .for_each(|block| block.certificate.signatures.truncate(1)),
+                    _ => {
+                        blocks.iter_mut().for_each(|block| block.certificate.signatures.truncate(1))
+                    }
                 }
                 Response::Blocks(blocks)
             }
@@ -377,4 +368,3 @@ fn twin(proposal: &Proposal) -> Proposal {
     twin.transfers.pop();
     twin
 }
-

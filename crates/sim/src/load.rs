@@ -78,8 +78,7 @@ impl Load {
             59..=60 => self.to(now, from, from, some),
             61..=64 => {
                 // Refused: no account, too little in it, or none of the network's business.
-                let from =
-                    if self.rng.chance(50) { people::pauper() } else { self.somebody_new() };
+                let from = if self.rng.chance(50) { people::pauper() } else { self.somebody_new() };
                 self.transfer(now, from, some)
             }
             65..=66 => {
@@ -147,7 +146,7 @@ impl Load {
             .filter_map(|person| Some((person, balance(state, person)?)))
             .collect();
         let (person, motes) =
-            self.rng.pick(&owners).copied().unwrap_or((&people::rich()[0], U512::zero()));
+            self.rng.pick(&owners).copied().unwrap_or_else(|| (&people::rich()[0], U512::zero()));
         let cost = U512::from(100_000_000);
         let kept = match self.rng.range(0, 4) {
             0 => cost,

@@ -3,24 +3,20 @@
 //! Oracles see only what nodes say and what is on their disks; they count for themselves and ask
 //! no rule of the chain whether it was kept.
 
+mod end;
+mod violation;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use casper_types::{
-    BlockHash, Deploy, DeployHash, Digest, PublicKey, Timestamp, U512,
-    execution::ExecutionResultV1,
+    BlockHash, Deploy, DeployHash, Digest, Timestamp, U512, execution::ExecutionResultV1,
 };
-use girrona_chain::{
-    Disk, MemoryDisk,
-    disk::{Fate, StoredBlock},
-};
+use girrona_chain::{Disk, MemoryDisk, disk::StoredBlock};
 use girrona_consensus::{Message, MessageKind};
-use girrona_types::{
-    Chainspec, Event, Height, Proposal, ProposalHash, chainspec::FeeHandling, deploy,
-};
-use thiserror::Error;
+use girrona_types::{Chainspec, Height, Proposal, ProposalHash, chainspec::FeeHandling, deploy};
 
 use crate::{
     plan::{Millis, Plan},
@@ -28,6 +24,8 @@ use crate::{
     spoil::Ill,
     totals::Totals,
 };
+
+pub use violation::Violation;
 
 /// How late a node may say that a deploy has expired: a tick, and the second of grace that a
 /// deploy in a proposal gets.
@@ -46,7 +44,10 @@ pub(crate) const STEPS_MAX: usize = 10_000;
 /// Every oracle, and what it watches.
 pub const ORACLES: [(&str, &str); 15] = [
     ("one block per height", "no two nodes ever hold different blocks at one height"),
-    ("no honest double-sign", "no honest validator signs two things for one slot, crashes included"),
+    (
+        "no honest double-sign",
+        "no honest validator signs two things for one slot, crashes included",
+    ),
     ("equal roots", "the same proposal has the same state root on every node"),
     ("nothing final is lost", "no node has a lower tip after a crash than before"),
     ("supply", "all purses together hold genesis plus minted minus burnt, at every height"),
@@ -61,58 +62,6 @@ pub const ORACLES: [(&str, &str); 15] = [
     ("progress", "once faults are over the chain grows and everybody catches up"),
     ("bounded", "no node asks, waits or works without end, and none stops by itself"),
 ];
-
-/// What an oracle found.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "the texts say it")]
-pub enum Violation {
-    #[error("node {node} has {theirs} at height {height}, others have {ours}")]
-    Fork { node: usize, height: Height, ours: ProposalHash, theirs: ProposalHash },
-    #[error("honest node {node} signed two {kind:?} for height {height}, round {round}")]
-    DoubleSign { node: usize, height: Height, round: u32, kind: MessageKind },
-    #[error("honest node {node} signed two blocks at height {height}")]
-    DoubleFinality { node: usize, height: Height },
-    #[error("node {node} has root {theirs} at height {height}, others have {ours}")]
-    Roots { node: usize, height: Height, ours: Digest, theirs: Digest },
-    #[error("node {node} had height {had} and came back with {has}")]
-    FinalLost { node: usize, had: Height, has: Height },
-    #[error("purses hold {held} motes at height {height}, it should be {due}")]
-    Supply { height: Height, held: U512, due: U512 },
-    #[error("the mint records {recorded} motes at height {height}, purses hold {held}")]
-    Recorded { height: Height, recorded: U512, held: U512 },
-    #[error("deploy {hash} was executed at height {first} and again at {again}")]
-    ExecutedTwice { hash: DeployHash, first: Height, again: Height },
-    #[error("deploy {hash} expired before the block of height {height}")]
-    ExecutedLate { hash: DeployHash, height: Height },
-    #[error("the block of height {height} is bad: {what}")]
-    BadBlock { height: Height, what: String },
-    #[error("a proposal with the fault {ill:?} was decided at height {height}")]
-    DecidedIll { height: Height, ill: Ill },
-    #[error("evidence at height {height} accuses {offender}, who did nothing")]
-    FalseAccusation { height: Height, offender: String },
-    #[error("deploy {hash} is still pending on node {node} at the end")]
-    Unsettled { node: usize, hash: DeployHash },
-    #[error("the events of node {node} do not tell the life of {what}")]
-    Story { node: usize, what: String },
-    #[error("node {node} said at {said} that {hash} has expired; its time ended at {due}")]
-    Expiry { node: usize, hash: DeployHash, said: Timestamp, due: Timestamp },
-    #[error("node {node} has not heard of {hash}, which was accepted {waited} ms ago")]
-    Unheard { node: usize, hash: DeployHash, waited: Millis },
-    #[error("node {node} lacks signatures of block {height}: {has} of {due}")]
-    Finality { node: usize, height: Height, has: usize, due: usize },
-    #[error("no new block for {waited} ms; tips are {tips:?}")]
-    Stalled { waited: Millis, tips: Vec<u64> },
-    #[error("node {node} is at height {height}, others at {others}, for {waited} ms")]
-    Laggard { node: usize, height: Height, others: Height, waited: Millis },
-    #[error("node {node} has {count} requests under way")]
-    Requests { node: usize, count: usize },
-    #[error("node {node} does not come to rest")]
-    Restless { node: usize },
-    #[error("node {node} stopped by itself: {text}")]
-    Stopped { node: usize, text: String },
-    #[error("panicked: {0}")]
-    Panicked(String),
-}
 
 /// One height as the first node that reached it has it.
 #[derive(Debug)]
@@ -388,10 +337,12 @@ impl Oracles {
         let burnt = self.finals.get(&height).map_or(U512::zero(), |last| last.burnt);
         let due = self.genesis.saturating_sub(burnt);
         if held != due {
+            let (held, due) = (Box::new(held), Box::new(due));
             return Err(Violation::Supply { height, held, due });
         }
         let recorded = girrona_exec::recorded_supply(disk).map_err(text)?;
         if recorded != held {
+            let (recorded, held) = (Box::new(recorded), Box::new(held));
             return Err(Violation::Recorded { height, recorded, held });
         }
         Ok(())
@@ -417,7 +368,8 @@ impl Oracles {
             _ => return Ok(()),
         };
         let (height, round, kind) = (info.height, info.round.0, info.kind);
-        let before = self.signed.entry((node, height, round, kind)).or_insert(content.clone());
+        let before =
+            self.signed.entry((node, height, round, kind)).or_insert_with(|| content.clone());
         if *before != content {
             return Err(Violation::DoubleSign { node, height, round, kind });
         }
@@ -481,7 +433,6 @@ impl Oracles {
             let heard = self.refused.contains(&(node, *hash))
                 || disk.fate(hash).is_ok_and(|fate| fate.is_some());
             if waited > GOSSIP_MAX && up < *at && !heard {
-
                 return Err(Violation::Unheard { node, hash: *hash, waited });
             }
         }
@@ -521,112 +472,6 @@ impl Oracles {
             if waited > LAG_MAX {
                 let (node, height) = (*node, *height);
                 return Err(Violation::Laggard { node, height, others: best, waited });
-            }
-        }
-        Ok(())
-    }
-
-    /// At the end: what is on a living node's disk.
-    pub(crate) fn end(
-        &self,
-        node: usize,
-        disk: &MemoryDisk,
-        clock: Timestamp,
-        signers: &[PublicKey],
-        from: Height,
-        totals: &mut Totals,
-    ) -> Result<(), Violation> {
-        totals.checks += 1;
-        Self::every_deploy_ends(node, disk, clock)?;
-        self.story(node, disk, totals)?;
-        self.finality(node, disk, signers, from)
-    }
-
-    fn every_deploy_ends(
-        node: usize,
-        disk: &MemoryDisk,
-        clock: Timestamp,
-    ) -> Result<(), Violation> {
-        for (hash, fate) in disk.fates() {
-            let Ok(Some(deploy)) = disk.deploy(hash) else {
-                return Err(Violation::Unsettled { node, hash: *hash });
-            };
-            let over = deploy::expires_at(&deploy).millis() + EXPIRY_SLACK < clock.millis();
-            if *fate == Fate::Pending && over {
-                return Err(Violation::Unsettled { node, hash: *hash });
-            }
-        }
-        Ok(())
-    }
-
-    /// The events on a node's disk tell of every block and deploy once, in order.
-    fn story(&self, node: usize, disk: &MemoryDisk, totals: &mut Totals) -> Result<(), Violation> {
-        let broken = |what: String| Err(Violation::Story { node, what });
-        let mut accepted = BTreeMap::new();
-        let mut expired = BTreeMap::new();
-        let mut processed = BTreeMap::new();
-        let mut height = Height::GENESIS;
-        for event in disk.events() {
-            match event {
-                Event::DeployAccepted(hash) => {
-                    if accepted.insert(*hash, ()).is_some() || processed.contains_key(hash) {
-                        return broken(format!("deploy {hash}: accepted twice or too late"));
-                    }
-                }
-                Event::DeployExpired(hash) => {
-                    let late = processed.contains_key(hash) || !accepted.contains_key(hash);
-                    if expired.insert(*hash, ()).is_some() || late {
-                        return broken(format!("deploy {hash}: expired twice or out of turn"));
-                    }
-                }
-                Event::DeployProcessed(hash) => {
-                    if processed.insert(*hash, ()).is_some() {
-                        return broken(format!("deploy {hash}: processed twice"));
-                    }
-                }
-                Event::BlockAdded(block) => {
-                    let right = self.finals.get(&height).is_some_and(|it| it.block == *block);
-                    if !right {
-                        return broken(format!("block {block}: not the one of height {height}"));
-                    }
-                    height = height.next();
-                }
-                Event::FinalitySignature(_) | Event::Fault { .. } => {}
-            }
-        }
-        for (hash, fate) in disk.fates() {
-            let told = match fate {
-                Fate::Executed(_) => processed.contains_key(hash),
-                Fate::Expired => expired.contains_key(hash) && !processed.contains_key(hash),
-                Fate::Pending => accepted.contains_key(hash) && !expired.contains_key(hash),
-            };
-            if !told {
-                return broken(format!("deploy {hash}, which is {fate:?}"));
-            }
-        }
-        totals.accepted += accepted.len() as u64;
-        totals.expired += expired.len() as u64;
-        Ok(())
-    }
-
-    /// Late blocks carry the signatures of all who live and do not lie.
-    fn finality(
-        &self,
-        node: usize,
-        disk: &MemoryDisk,
-        signers: &[PublicKey],
-        from: Height,
-    ) -> Result<(), Violation> {
-        // The last block's signatures may still be on their way.
-        let Some(to) = self.height().previous() else { return Ok(()) };
-        for height in from.0..to.0 {
-            let Ok(Some(stored)) = disk.block(Height(height)) else { continue };
-            let signatures = disk.finality_signatures(stored.block.hash()).unwrap_or_default();
-            let signed =
-                |key: &&PublicKey| signatures.iter().any(|signature| signature.public_key == **key);
-            let (has, due) = (signers.iter().filter(signed).count(), signers.len());
-            if has < due {
-                return Err(Violation::Finality { node, height: Height(height), has, due });
             }
         }
         Ok(())

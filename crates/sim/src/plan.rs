@@ -66,7 +66,7 @@ pub enum Sabotage {
     MuteFinality,
     /// One node looks after expired deploys too rarely.
     LateTicks,
-    /// One node keeps the deploys that it accepts to itself.
+    /// Nodes keep the deploys that they accept to themselves.
     KeepDeploys,
     /// The liar's bad proposals are not on the oracles' list, and it forges accusations.
     Slander,
@@ -232,8 +232,11 @@ impl Plan {
 
     /// Makes sure that the sabotage has something to act on.
     fn sabotage(&mut self, rng: &mut Rng) {
-        let crash = |rng: &mut Rng, node, from, to, down| {
-            Crash { at: rng.range(from, to), node, death: None, down }
+        let crash = |rng: &mut Rng, node, from, to, down| Crash {
+            at: rng.range(from, to),
+            node,
+            death: None,
+            down,
         };
         let (victim, calm_from) = (self.victim, self.calm_from);
         if matches!(self.sabotage, Sabotage::NeverHeal | Sabotage::NeverHealOne) {

@@ -113,7 +113,8 @@ fn an_expiry_that_is_told_late_is_noticed() {
 #[test]
 fn a_bad_proposal_that_is_decided_is_noticed() {
     for ill in [Ill::Unsigned, Ill::Unfunded, Ill::NoAccount, Ill::WrongList, Ill::Seed] {
-        let decided = |it: &Violation| matches!(it, Violation::DecidedIll { ill: it, .. } if *it == ill);
+        let decided =
+            |it: &Violation| matches!(it, Violation::DecidedIll { ill: it, .. } if *it == ill);
         fires(Sabotage::Forge(ill), 6, decided);
     }
 }

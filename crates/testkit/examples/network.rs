@@ -93,13 +93,13 @@ async fn start() -> Result<()> {
     let began = Instant::now();
     let (network, _) = network(folder.path(), &spec(1_000)).await?;
     let answered = began.elapsed();
-    let client = Client::new(&network.endpoints()[0].rpc);
+    let client = Client::new(&network.endpoints()[0].rpc)?;
     while height(&client).await? == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let first = began.elapsed();
-    let layout = network.layout().clone();
     network.stop().await;
+    let layout = Layout::open(folder.path().join("net"))?;
     let began = Instant::now();
     let mut one = Process::spawn(&program::girrona()?, &layout.nodes[0])?;
     one.ready().await?;
@@ -121,7 +121,7 @@ async fn latency() -> Result<()> {
     let (network, keys) = network(folder.path(), &spec(1_000)).await?;
     let endpoints = network.endpoints();
     let chain = network.layout().law.network.name.clone();
-    let (sender, reader) = (Client::new(&endpoints[0].rpc), Client::new(&endpoints[3].rpc));
+    let (sender, reader) = (Client::new(&endpoints[0].rpc)?, Client::new(&endpoints[3].rpc)?);
     let mut times = Vec::new();
     for round in 0..60_u64 {
         // A step that shares no factor with the block time visits all of it.
@@ -174,7 +174,7 @@ async fn throughput(seconds: u64, rate: u64) -> Result<()> {
     }
     let bodies = Arc::new(bodies);
     let next = Arc::new(AtomicUsize::new(0));
-    let reader = Client::new(&endpoints[0].rpc);
+    let reader = Client::new(&endpoints[0].rpc)?;
     let first_height = height(&reader).await?;
     let began = Instant::now();
     let senders = (0..SENDERS).map(|sender| {
@@ -246,7 +246,7 @@ async fn catch_up() -> Result<()> {
     for process in &mut processes {
         endpoints.push(process.ready().await?);
     }
-    let client = Client::new(&endpoints[0].rpc);
+    let client = Client::new(&endpoints[0].rpc)?;
     let key = secret(&layout.users[0])?;
     let to = PublicKey::from(&secret(&layout.users[1])?);
     let mut sending = FuturesUnordered::new();
@@ -263,7 +263,7 @@ async fn catch_up() -> Result<()> {
     }
     let began = Instant::now();
     let mut process = Process::spawn(&program, late)?;
-    let follower = Client::new(&process.ready().await?.rpc);
+    let follower = Client::new(&process.ready().await?.rpc)?;
     let (reached, took) = loop {
         let (ours, theirs) = (height(&follower).await?, height(&client).await?);
         if ours + 2 >= theirs {

@@ -174,7 +174,7 @@ async fn a_deploy_whose_dependency_never_comes_expires_everywhere() -> Result<()
         assert_eq!(stream.count(is_processed(hash)), 0);
     }
     let told = net.node(2).rpc().deploy_status(hash).await?;
-    assert!(told.reason.unwrap_or_default().contains(&never.to_string()), "it says what it lacked");
+    assert!(told.reason.unwrap_or_default().contains(&"09".repeat(32)), "it says what it lacked");
     net.end().await
 }
 

@@ -369,8 +369,7 @@ fn flatten(path: &str, value: &toml::Value, lines: &mut Vec<String>) {
 impl Config for Chainspec {
     fn example() -> Self {
         let key = PublicKey::System;
-        let validator =
-            Some(GenesisValidator { bonded_amount: U512::one(), delegation_rate: 10 });
+        let validator = Some(GenesisValidator { bonded_amount: U512::one(), delegation_rate: 10 });
         let account = GenesisAccount { public_key: key.clone(), balance: U512::one(), validator };
         let mut example = Self { accounts: vec![account], ..Self::default() };
         example.core.administrators.push(key);
@@ -475,12 +474,10 @@ mod tests {
 
     #[test]
     fn spelling_does_not_change_the_identity_but_content_does() {
-        let a: Chainspec =
-            parse(&with_validator("[core]\nminimum_block_time = \"1s\"")).unwrap();
+        let a: Chainspec = parse(&with_validator("[core]\nminimum_block_time = \"1s\"")).unwrap();
         let b: Chainspec =
             parse(&with_validator("# same\n[core]\nminimum_block_time = \"1000ms\"")).unwrap();
-        let c: Chainspec =
-            parse(&with_validator("[core]\nminimum_block_time = \"2s\"")).unwrap();
+        let c: Chainspec = parse(&with_validator("[core]\nminimum_block_time = \"2s\"")).unwrap();
         assert_eq!(a.network_id(), b.network_id());
         assert_ne!(a.network_id(), c.network_id());
     }

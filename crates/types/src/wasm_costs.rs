@@ -203,15 +203,7 @@ impl Default for StorageCosts {
 
 /// Gas for one host function: `cost + sum(arguments[i] * argument i)`.
 #[derive(
-    Clone,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    BorshSerialize,
-    BorshDeserialize,
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
 #[serde(deny_unknown_fields)]
 pub struct HostFunctionCost {

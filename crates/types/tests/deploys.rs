@@ -31,7 +31,8 @@ fn every_foreign_deploy_is_valid_and_keeps_its_hash() {
         assert_eq!(deploy.hash().inner().value(), *hex::decode(&hash).unwrap(), "{name}");
         assert_eq!(deploy.is_valid(), Ok(()), "{name}");
         let bytes = deploy.to_bytes().unwrap();
-        let (back, rest) = <Deploy as casper_types::bytesrepr::FromBytes>::from_bytes(&bytes).unwrap();
+        let (back, rest) =
+            <Deploy as casper_types::bytesrepr::FromBytes>::from_bytes(&bytes).unwrap();
         assert!(rest.is_empty() && back == deploy, "{name}");
         let text = serde_json::to_string(&deploy).unwrap();
         assert_eq!(serde_json::from_str::<Deploy>(&text).unwrap(), deploy, "{name}");

@@ -4,8 +4,8 @@
 use std::{env, fs, path::Path};
 
 use casper_types::{
-    AccessRights, AsymmetricType, BlockHash, DeployHash, Digest, EraId, Key, PublicKey, SecretKey, Timestamp, URef,
-    crypto,
+    AccessRights, AsymmetricType, BlockHash, DeployHash, Digest, EraId, Key, PublicKey, SecretKey,
+    Timestamp, URef, crypto,
 };
 use girrona_types::{
     Chainspec, CommitCertificate, Equivocation, Height, NetworkId, Proposal, ProposalHash, Round,
@@ -47,7 +47,10 @@ fn proposal() -> Proposal {
         proposer: public.clone(),
         seed_signature,
         last_commit: Some(certificate),
-        deploys: vec![SignedDeploy { hash: DeployHash::new(Digest::from([4; 32])), approvals: Vec::new() }],
+        deploys: vec![SignedDeploy {
+            hash: DeployHash::new(Digest::from([4; 32])),
+            approvals: Vec::new(),
+        }],
         transfers: Vec::new(),
         evidence: vec![Equivocation { offender: public, first: vec![1], second: vec![2, 3] }],
     }

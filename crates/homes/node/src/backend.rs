@@ -108,6 +108,7 @@ impl Door {
     fn reason(&self, deploy: &Deploy) -> Result<String, Fault> {
         for dependency in deploy.header().dependencies() {
             if !matches!(self.store.fate(dependency).map_err(fault)?, Some(Fate::Executed(_))) {
+                let dependency = hex::encode(dependency.inner());
                 return Ok(format!("waits for deploy {dependency}, which is not executed"));
             }
         }
@@ -188,7 +189,9 @@ impl Backend for Door {
         let phase = match fate {
             Fate::Executed(_) => DeployPhase::Executed,
             Fate::Expired => DeployPhase::Expired,
-            Fate::Pending => phases.iter().map(|time| time.phase).max().unwrap_or(DeployPhase::Received),
+            Fate::Pending => {
+                phases.iter().map(|time| time.phase).max().unwrap_or(DeployPhase::Received)
+            }
         };
         let reason = match fate {
             Fate::Pending => Some(self.reason(&stored.deploy)?),

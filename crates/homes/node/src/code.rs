@@ -27,11 +27,7 @@ impl std::fmt::Debug for Cache {
 }
 
 impl CodeSource for Cache {
-    fn code(
-        &mut self,
-        module: &[u8],
-        wasm: &WasmConfig,
-    ) -> Result<Prepared, PrepareError> {
+    fn code(&mut self, module: &[u8], wasm: &WasmConfig) -> Result<Prepared, PrepareError> {
         let hash = Digest::hash(module);
         if let Some((code, _)) = self.prepared.get(&hash) {
             return Ok(code.clone());

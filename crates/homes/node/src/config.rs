@@ -177,12 +177,9 @@ impl NodeConfig {
     /// Makes relative paths relative to the folder of the configuration file.
     #[must_use]
     pub fn rooted_at(mut self, folder: &Path) -> Self {
-        for path in [
-            &mut self.chainspec,
-            &mut self.data,
-            &mut self.keys.swarm,
-            &mut self.keys.validator,
-        ] {
+        for path in
+            [&mut self.chainspec, &mut self.data, &mut self.keys.swarm, &mut self.keys.validator]
+        {
             if !path.as_os_str().is_empty() && path.is_relative() {
                 *path = folder.join(&path);
             }

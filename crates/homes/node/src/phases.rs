@@ -27,6 +27,7 @@ impl PhaseLog {
     /// Notes that deploys reached a phase; only the first time counts.
     pub fn reached(&self, phase: Phase, at: Timestamp, hashes: Vec<DeployHash>) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = at.millis();
         for hash in hashes {
             if !log.phases.contains_key(&hash) {
                 log.order.push_back(hash);
@@ -36,7 +37,7 @@ impl PhaseLog {
                     log.phases.remove(&oldest);
                 }
             }
-            log.phases.entry(hash).or_default().at.entry(phase).or_insert(at.millis());
+            log.phases.entry(hash).or_default().at.entry(phase).or_insert(at);
         }
     }
 

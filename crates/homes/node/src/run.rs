@@ -130,8 +130,9 @@ pub fn check(path: &Path) -> Result<CheckReport, Error> {
         .rooted_at(folder);
     let law = load_law(&config.chainspec)?;
     let scheme = load_scheme(&config)?;
-    let validates =
-        scheme.public_key().is_some_and(|key| law.genesis_validators().any(|(other, _)| other == key));
+    let validates = scheme
+        .public_key()
+        .is_some_and(|key| law.genesis_validators().any(|(other, _)| other == key));
     Ok(CheckReport { config, law, validates })
 }
 
@@ -388,9 +389,11 @@ fn endpoints(
     events: &TcpListener,
 ) -> Result<Endpoints, Error> {
     let url = |what, listener: &TcpListener, path: &str| {
-        let address = listener
-            .local_addr()
-            .map_err(|source| Error::Listen { what, address: String::new(), source })?;
+        let address = listener.local_addr().map_err(|source| Error::Listen {
+            what,
+            address: String::new(),
+            source,
+        })?;
         Ok::<_, Error>(format!("http://{address}{path}"))
     };
     let me = net.local_peer();

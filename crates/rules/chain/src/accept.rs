@@ -103,11 +103,7 @@ pub(crate) struct JudgedAt {
 impl<D: Disk> Chain<D> {
     /// Judges deploys that passed [`check`] against the state of the tip, stores the good ones,
     /// tells the world, and gives every caller a verdict.
-    pub(crate) fn accept(
-        &mut self,
-        incoming: Vec<Incoming>,
-        now: Timestamp,
-    ) -> Result<(), Fatal> {
+    pub(crate) fn accept(&mut self, incoming: Vec<Incoming>, now: Timestamp) -> Result<(), Fatal> {
         let mut fresh: Vec<Incoming> = Vec::new();
         let mut verdicts = Vec::new();
         for item in incoming {

@@ -12,7 +12,7 @@ use std::{
 
 use casper_types::{BlockHash, Deploy, DeployHash, Digest, EraId, PublicKey, Timestamp};
 use girrona_consensus::{
-    Bft, BftConfig, Consensus, Leaders, Scheme, Solo, TimerId, Timeouts, Validators,
+    Bft, BftConfig, Consensus, Leaders, Scheme, Solo, Timeouts, TimerId, Validators,
 };
 use girrona_exec::CodeSource;
 use girrona_types::{
@@ -29,6 +29,7 @@ use crate::{
     disk::{Disk, DiskError, Phase, Phases},
     judge::Held,
     message::{Direct, Gossip, Request, Response, SignedProposal},
+    propose::EVIDENCE_WAITING_MAX,
     sync::Sync,
 };
 
@@ -291,7 +292,10 @@ pub struct Chain<D> {
 
 impl<D: fmt::Debug> fmt::Debug for Chain<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chain").field("tip", &self.tip).field("disk", &self.disk).finish_non_exhaustive()
+        f.debug_struct("Chain")
+            .field("tip", &self.tip)
+            .field("disk", &self.disk)
+            .finish_non_exhaustive()
     }
 }
 
@@ -323,12 +327,7 @@ impl Scheme for Shared {
     fn public_key(&self) -> Option<&PublicKey> {
         self.0.public_key()
     }
-    fn verify(
-        &self,
-        message: &[u8],
-        signature: &casper_types::Signature,
-        key: &PublicKey,
-    ) -> bool {
+    fn verify(&self, message: &[u8], signature: &casper_types::Signature, key: &PublicKey) -> bool {
         self.0.verify(message, signature, key)
     }
 }
@@ -552,12 +551,13 @@ impl<D: Disk> Chain<D> {
                     Out::Resend { proposal, .. } => self.send_proposal(&proposal)?,
                     Out::RoundStarted { .. } => {}
                     Out::Decided { certificate, evidence } => {
-                        self.evidence.extend(evidence);
+                        let room = EVIDENCE_WAITING_MAX.saturating_sub(self.evidence.len());
+                        self.evidence.extend(evidence.into_iter().take(room));
                         self.on_decided(certificate, now)?;
                     }
                     Out::BadSync { .. } => self.decided = None,
-                    Out::Refused(_) => {
-                        if let Some(peer) = self.blame {
+                    Out::Refused(error) => {
+                        if let Some(peer) = self.blame.filter(|_| error.is_senders_fault()) {
                             let reason = "malformed consensus message";
                             self.outputs.push(Output::Blame { peer, reason });
                         }
@@ -585,8 +585,9 @@ impl<D: Disk> Chain<D> {
 
     /// Notes the first time that deploys reached a phase.
     pub(crate) fn note_all(&mut self, hashes: Vec<DeployHash>, phase: Phase, now: Timestamp) {
+        let at = now.millis();
         for hash in &hashes {
-            self.phases.entry(*hash).or_default().at.entry(phase).or_insert(now.millis());
+            self.phases.entry(*hash).or_default().at.entry(phase).or_insert(at);
         }
         self.outputs.push(Output::Reached(phase, now, hashes));
     }

@@ -6,13 +6,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use casper_types::{
-    BlockHash, BlockV1, Deploy, DeployHash, Digest, EraEndV1, EraReport, PublicKey, Timestamp,
-    U512,
+    BlockHash, BlockV1, Deploy, DeployHash, Digest, EraEndV1, EraReport, PublicKey, Timestamp, U512,
 };
 use girrona_exec::{BlockContext, BlockOutcome, Signed};
 use girrona_types::{
-    Chainspec, CommitCertificate, Event, Height, Proposal,
-    chainspec::GenesisValidator,
+    Chainspec, CommitCertificate, Event, Height, Proposal, chainspec::GenesisValidator,
 };
 
 use crate::{
@@ -51,7 +49,6 @@ impl<D: Disk> Chain<D> {
         certificate: CommitCertificate,
         now: Timestamp,
     ) -> Result<(), Fatal> {
-        self.outputs.push(Output::CancelConsensusTimers);
         let hash = certificate.proposal;
         let (proposal, bodies) = match self.held.remove(&hash) {
             Some(held) => (held.proposal, held.bodies),
@@ -201,10 +198,6 @@ impl<D: Disk> Chain<D> {
             Some(led_by),
             self.tip.seed,
         );
-        if self.law.is_switch_block(height) {
-            // Proposals that were refused may have named deploys that are nowhere.
-            self.phases.retain(|hash, _| self.buffer.get(hash).is_some());
-        }
         self.begun = false;
         self.clear_height(height);
         self.sync.advanced(height);
@@ -264,11 +257,7 @@ impl<D: Disk> Chain<D> {
 }
 
 /// The validators of the next era are those of genesis, as long as there is no auction.
-fn era_end(
-    law: &Chainspec,
-    equivocators: Vec<PublicKey>,
-    inactive: Vec<PublicKey>,
-) -> EraEndV1 {
+fn era_end(law: &Chainspec, equivocators: Vec<PublicKey>, inactive: Vec<PublicKey>) -> EraEndV1 {
     let report = EraReport::new(equivocators, BTreeMap::new(), inactive);
     let weights: BTreeMap<PublicKey, U512> = law
         .accounts

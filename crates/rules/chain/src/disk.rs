@@ -156,10 +156,7 @@ pub trait Disk: Reader + Send {
     fn flush(&mut self) -> DiskResult<()>;
 
     /// The state root that `changes` on top of the tip would give. Does not change anything.
-    fn root_after(
-        &mut self,
-        changes: &BTreeMap<Key, Option<StoredValue>>,
-    ) -> DiskResult<Digest>;
+    fn root_after(&mut self, changes: &BTreeMap<Key, Option<StoredValue>>) -> DiskResult<Digest>;
     /// Makes a block the tip, drops the vote log and the undecided proposals of its height;
     /// returns the ids of its events.
     fn commit(&mut self, commit: Commit) -> DiskResult<Vec<EventId>>;

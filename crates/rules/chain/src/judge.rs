@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use casper_types::{
-    AsymmetricType, Deploy, DeployHash, Signature, Timestamp, bytesrepr::ToBytes,
-};
+use casper_types::{AsymmetricType, Deploy, DeployHash, Signature, Timestamp, bytesrepr::ToBytes};
 use girrona_consensus::{verify_certificate, verify_equivocation};
 use girrona_exec::Signed;
 use girrona_state::BlockState;
@@ -153,6 +151,7 @@ impl<D: Disk> Chain<D> {
         if proposal.network != self.network
             || self.validators.weight(&proposal.proposer).is_none()
             || proposal.evidence.len() > EVIDENCE_MAX
+            || !self.fits_a_block(proposal)
         {
             return Verdict::Reject;
         }
@@ -166,6 +165,14 @@ impl<D: Disk> Chain<D> {
         } else {
             Verdict::Reject
         }
+    }
+
+    /// Whether a proposal lists no more deploys than a block may hold; for one that lists more,
+    /// nothing is remembered and nothing is asked for.
+    pub(crate) fn fits_a_block(&self, proposal: &Proposal) -> bool {
+        let limits = &self.law.deploys;
+        proposal.deploys.len() <= limits.block_max_deploy_count as usize
+            && proposal.transfers.len() <= limits.block_max_transfer_count as usize
     }
 
     /// Keeps a proposal of the height after the tip and asks for what it lacks.
@@ -198,7 +205,10 @@ impl<D: Disk> Chain<D> {
             bodies: BTreeMap::new(),
             verdict: None,
         };
-        self.ask_for_bodies(from, held.missing.iter().copied().collect());
+        // A block that was fetched brings its bodies itself.
+        if from.is_some() {
+            self.ask_for_bodies(from, held.missing.iter().copied().collect());
+        }
         self.held.insert(hash, held);
         self.judge_wanted(now)?;
         self.apply_decided(now)
@@ -264,10 +274,7 @@ impl<D: Disk> Chain<D> {
             if let Some(valid) = self.verdict(&proposal, now)? {
                 self.wanted.remove(&proposal);
                 let height = self.tip.height.next();
-                self.drive(
-                    girrona_consensus::Input::Judged { height, proposal, valid },
-                    now,
-                )?;
+                self.drive(girrona_consensus::Input::Judged { height, proposal, valid }, now)?;
             }
         }
         Ok(())
@@ -397,9 +404,7 @@ impl<D: Disk> Chain<D> {
         let listed = listed.chain(proposal.transfers.iter().map(|deploy| (true, deploy)));
         for (as_transfer, signed) in listed {
             let hash = signed.hash;
-            if !seen.insert(hash)
-                || matches!(self.disk.fate(&hash)?, Some(Fate::Executed(_)))
-            {
+            if !seen.insert(hash) || matches!(self.disk.fate(&hash)?, Some(Fate::Executed(_))) {
                 return Ok(Err(Invalid::Duplicate(hash)));
             }
             let known = match bodies.get(&hash) {
@@ -489,7 +494,14 @@ impl<D: Disk> Chain<D> {
 
     /// Forgets what belonged to a height that is decided.
     pub(crate) fn clear_height(&mut self, height: Height) {
-        self.held.clear();
+        for held in std::mem::take(&mut self.held).into_values() {
+            for deploy in held.proposal.all_deploys() {
+                // What waits here lives on; the rest nobody may ever hear of again.
+                if self.buffer.get(&deploy.hash).is_none() {
+                    self.phases.remove(&deploy.hash);
+                }
+            }
+        }
         self.wanted.clear();
         self.decided = None;
         self.early.retain(|(_, signed)| signed.proposal.height > height);

@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use casper_types::{
-    BlockHash, Deploy, DeployHash, Digest, Key, PublicKey, StoredValue, Timestamp,
-};
+use casper_types::{BlockHash, Deploy, DeployHash, Digest, Key, PublicKey, StoredValue, Timestamp};
 use girrona_state::{MemoryState, Reader, Unreadable};
 use girrona_types::{Event, EventId, FinalitySignature, Height, Proposal, ProposalHash};
 
@@ -274,10 +272,7 @@ impl Disk for MemoryDisk {
         })
     }
 
-    fn root_after(
-        &mut self,
-        changes: &BTreeMap<Key, Option<StoredValue>>,
-    ) -> DiskResult<Digest> {
+    fn root_after(&mut self, changes: &BTreeMap<Key, Option<StoredValue>>) -> DiskResult<Digest> {
         self.state.root_after(changes).map_err(|source| DiskError {
             doing: "compute the state root".to_owned(),
             source: Box::new(source),

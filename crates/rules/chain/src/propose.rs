@@ -18,6 +18,9 @@ use crate::{
 
 /// Evidence that one proposal carries at most.
 pub(crate) const EVIDENCE_MAX: usize = 16;
+/// Evidence that waits for a proposal; when full, new evidence is dropped: what is there already
+/// keeps leaders busy for many blocks.
+pub(crate) const EVIDENCE_WAITING_MAX: usize = 256;
 
 impl<D: Disk> Chain<D> {
     /// Builds a proposal for the height in work, keeps it, and sends it around; `None` when this
@@ -86,10 +89,7 @@ impl<D: Disk> Chain<D> {
     }
 
     /// Every eligible deploy that fits, first come, first served; code before transfers.
-    fn select(
-        &mut self,
-        at: Timestamp,
-    ) -> Result<(Vec<SignedDeploy>, Vec<SignedDeploy>), Fatal> {
+    fn select(&self, at: Timestamp) -> Result<(Vec<SignedDeploy>, Vec<SignedDeploy>), Fatal> {
         let mut room = Room::of(&self.law.deploys);
         let mut funds = Funds::default();
         let mut chosen = (Vec::new(), Vec::new());

@@ -152,7 +152,9 @@ impl<D: Disk> Chain<D> {
                 self.on_deploys(peer, &asked, deploys, now)?;
             }
             (Request::Proposal(hash), Some(Response::Proposal(Some(proposal)))) => {
-                let fits = proposal.height == self.tip.height.next() && proposal.hash() == hash;
+                let fits = proposal.height == self.tip.height.next()
+                    && proposal.hash() == hash
+                    && self.fits_a_block(&proposal);
                 if fits && self.step.is_none() {
                     self.hold(hash, *proposal, None, Some(peer), now)?;
                 }
@@ -231,13 +233,7 @@ impl<D: Disk> Chain<D> {
     }
 
     /// A range of blocks came.
-    fn on_blocks(
-        &mut self,
-        peer: Peer,
-        from: Height,
-        blocks: Vec<DecidedBlock>,
-        now: Timestamp,
-    ) {
+    fn on_blocks(&mut self, peer: Peer, from: Height, blocks: Vec<DecidedBlock>, now: Timestamp) {
         let mut expected = from;
         for block in blocks {
             if block.proposal.height != expected || block.certificate.height != expected {
@@ -302,9 +298,9 @@ impl<D: Disk> Chain<D> {
         let last = self.sync.target.0.min(next.0.saturating_add(AHEAD_BLOCKS));
         let is_open = |height: u64| {
             !self.sync.ready.contains_key(&Height(height))
-                && !under_way.iter().any(|(_, from, count)| {
-                    height >= *from && height < from.saturating_add(*count)
-                })
+                && !under_way
+                    .iter()
+                    .any(|(_, from, count)| height >= *from && height < from.saturating_add(*count))
         };
         let Some(from) = (next.0..=last).find(|height| is_open(*height)) else { return false };
         let mut count = 0_u64;
@@ -435,10 +431,8 @@ impl<D: Disk> Chain<D> {
             return Ok(());
         }
         let Some(certificate) = self.decided.clone() else { return Ok(()) };
-        let whole = self
-            .held
-            .get(&certificate.proposal)
-            .is_some_and(|held| held.missing.is_empty());
+        let whole =
+            self.held.get(&certificate.proposal).is_some_and(|held| held.missing.is_empty());
         if whole { self.take_certificate(certificate, now) } else { Ok(()) }
     }
 

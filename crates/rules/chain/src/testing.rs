@@ -124,8 +124,12 @@ impl Alone {
     pub(crate) fn with_disk(law: Chainspec, disk: MemoryDisk, now: Timestamp) -> Self {
         let law = Arc::new(law);
         let scheme = CasperKeys::signer(Person::new(200).secret).unwrap();
-        let parts =
-            Parts { law: Arc::clone(&law), scheme: Arc::new(scheme), code: Box::new(Uncached), disk };
+        let parts = Parts {
+            law: Arc::clone(&law),
+            scheme: Arc::new(scheme),
+            code: Box::new(Uncached),
+            disk,
+        };
         let chain = Chain::open(parts).unwrap();
         let mut alone = Self {
             chain,

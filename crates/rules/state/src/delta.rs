@@ -145,7 +145,7 @@ impl Delta {
     }
 
     fn mismatch(&self, key: &Key, stored: &StoredValue) -> Error {
-        Error::Mismatch { key: *key, delta: self.kind(), found: stored.type_name() }
+        Error::Mismatch { key: Box::new(*key), delta: self.kind(), found: stored.type_name() }
     }
 }
 

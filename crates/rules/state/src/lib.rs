@@ -60,7 +60,7 @@ pub enum Error {
     #[error("{} holds {found}, to which a {delta} cannot be added", .key.to_formatted_string())]
     Mismatch {
         /// The target.
-        key: Key,
+        key: Box<Key>,
         /// What was to be added.
         delta: &'static str,
         /// What is there.

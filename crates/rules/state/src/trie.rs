@@ -26,7 +26,7 @@ pub(crate) enum Node {
     },
     Internal {
         hash: [u8; 32],
-        children: Arc<(Node, Node)>,
+        children: Arc<(Self, Self)>,
     },
 }
 

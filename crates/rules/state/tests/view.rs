@@ -18,7 +18,7 @@ type Held = Result<Option<StoredValue>, ()>;
 enum Step {
     Read(u8),
     Peek(u8),
-    Write(u8, StoredValue),
+    Write(u8, Box<StoredValue>),
     Add(u8, Delta),
     AddChecked(u8, Delta),
     Prune(u8),
@@ -87,7 +87,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (0..6_u8).prop_map(Step::Read),
         (0..6_u8).prop_map(Step::Peek),
-        (0..6_u8, values()).prop_map(|(k, v)| Step::Write(k, v)),
+        (0..6_u8, values()).prop_map(|(k, v)| Step::Write(k, Box::new(v))),
         (0..6_u8, deltas()).prop_map(|(k, d)| Step::Add(k, d)),
         (0..6_u8, deltas()).prop_map(|(k, d)| Step::Add(k, d)),
         (0..6_u8, deltas()).prop_map(|(k, d)| Step::AddChecked(k, d)),
@@ -167,8 +167,8 @@ fn play(
                 answers.push(answer.unwrap_or(None));
             }
             Step::Write(k, value) => {
-                view.write(key(*k), value.clone());
-                model.insert(place(*k), Ok(Some(value.clone())));
+                view.write(key(*k), (**value).clone());
+                model.insert(place(*k), Ok(Some((**value).clone())));
             }
             Step::Prune(k) => {
                 view.prune(key(*k));

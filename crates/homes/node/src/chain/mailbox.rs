@@ -75,11 +75,8 @@ impl Mailbox {
     #[must_use]
     pub fn deploys(&self, incoming: Vec<Incoming>) -> Vec<Incoming> {
         let mut queues = self.lock();
-        let room = if queues.stopped {
-            0
-        } else {
-            DEPLOYS_MAX.saturating_sub(queues.deploys.len())
-        };
+        let room =
+            if queues.stopped { 0 } else { DEPLOYS_MAX.saturating_sub(queues.deploys.len()) };
         let mut incoming = incoming;
         let rest = incoming.split_off(room.min(incoming.len()));
         queues.deploys.extend(incoming);
@@ -120,11 +117,8 @@ impl Mailbox {
                     _ => return Letter::Nothing,
                 },
             };
-            (queues, _) = self
-                .shared
-                .1
-                .wait_timeout(queues, wait)
-                .unwrap_or_else(PoisonError::into_inner);
+            (queues, _) =
+                self.shared.1.wait_timeout(queues, wait).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

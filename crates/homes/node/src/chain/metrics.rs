@@ -58,11 +58,7 @@ impl Metrics {
             metrics.mailbox_deploys.clone(),
         );
         registry.register("inputs", "Inputs handled", metrics.inputs.clone());
-        registry.register(
-            "handling_seconds",
-            "Time that one input took",
-            metrics.handling.clone(),
-        );
+        registry.register("handling_seconds", "Time that one input took", metrics.handling.clone());
         registry.register(
             "busy_seconds",
             "Time that the chain's thread worked",

@@ -67,12 +67,10 @@ pub async fn route(
                     drop(permit);
                 });
             }
-            Event::Gossip { topic, from, token, items } => {
-                match items.into_iter().next() {
-                    Some(bytes) => gossip(&outside, topic, from, token, &bytes),
-                    None => outside.net.judge(token, Verdict::Reject("empty message")),
-                }
-            }
+            Event::Gossip { topic, from, token, items } => match items.into_iter().next() {
+                Some(bytes) => gossip(&outside, topic, from, token, &bytes),
+                None => outside.net.judge(token, Verdict::Reject("empty message")),
+            },
         }
     }
 }
@@ -180,7 +178,8 @@ fn gossip(outside: &Outside, topic: Topic, from: PeerId, token: MessageToken, by
                     outside.net.judge(token, Verdict::Accept);
                     outside.mailbox.urgent(Input::Vote { from: number, bytes: bytes.to_vec() });
                 }
-                Err(error) => refuse(token, &error),
+                Err(error) if error.is_senders_fault() => refuse(token, &error),
+                Err(_) => outside.net.judge(token, Verdict::Ignore),
             }
         }
         Topic::Deploys => refuse(token, &"batches are routed elsewhere"),

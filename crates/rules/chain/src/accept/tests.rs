@@ -290,7 +290,10 @@ fn came_too_late() {
     let expired = Timestamp::from(node.now.millis() - 1);
     assert_eq!(
         node.put(&signed(draft(made))).unwrap_err(),
-        format!("deploy received by the node expired at {expired} with node's time at {}", node.now)
+        format!(
+            "deploy received by the node expired at {expired} with node's time at {}",
+            node.now
+        )
     );
     let made = Timestamp::from(node.now.millis() - 60_000);
     assert_eq!(node.put(&signed(draft(made))), Ok(Accepted::New), "its last instant counts");

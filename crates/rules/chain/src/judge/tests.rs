@@ -25,8 +25,7 @@ fn judged(
     let height = node.chain.height().next();
     let tip = node.chain.disk().tip().unwrap().unwrap();
     let key = Person::new(200);
-    let seed =
-        Proposal::seed_message(&node.chain.network, height, tip.block.accumulated_seed());
+    let seed = Proposal::seed_message(&node.chain.network, height, tip.block.accumulated_seed());
     let mut proposal = Proposal {
         network: node.chain.network,
         height,
@@ -41,7 +40,8 @@ fn judged(
         evidence: Vec::new(),
     };
     change(&mut proposal);
-    node.now = node.now.max(proposal.timestamp.saturating_sub(casper_types::TimeDiff::from_seconds(2)));
+    node.now =
+        node.now.max(proposal.timestamp.saturating_sub(casper_types::TimeDiff::from_seconds(2)));
     match node.chain.judge(&proposal, &bodies, node.now).unwrap() {
         Judgement::Valid => Ok(()),
         Judgement::Invalid(reason) => Err(reason.to_string()),
@@ -190,9 +190,7 @@ fn bad_deploys_spoil_a_proposal() {
         ),
         (
             "account with hash",
-            Box::new(|node| {
-                vec![transfer(&Person::new(50), &Person::new(2), 5, node.now, 60)]
-            }),
+            Box::new(|node| vec![transfer(&Person::new(50), &Person::new(2), 5, node.now, 60)]),
             Box::new(|_| {}),
         ),
         (

@@ -4,6 +4,7 @@ mod casper;
 mod contracts;
 mod gas;
 mod host;
+mod host_answers;
 mod host_functions;
 mod programs;
 mod refusals;
