@@ -76,7 +76,7 @@ pub(crate) fn sim(root: &Path, arguments: &[String]) -> Result<()> {
 
 /// Runs every fuzz target for a time.
 ///
-/// A fuzz target is an integration test named `fuzz_*`; under an ordinary test run it tries a few
+/// A fuzz target is an integration test named `fuzz…`; under an ordinary test run it tries a few
 /// thousand inputs, here it runs until the time is over.
 ///
 /// # Errors
@@ -84,10 +84,10 @@ pub(crate) fn sim(root: &Path, arguments: &[String]) -> Result<()> {
 pub(crate) fn fuzz(root: &Path, seconds: u64) -> Result<()> {
     let fuzzers: Vec<_> = targets(root, "/tests/")?
         .into_iter()
-        .filter(|(_, target)| target.starts_with("fuzz_"))
+        .filter(|(_, target)| target.starts_with("fuzz"))
         .collect();
     if fuzzers.is_empty() {
-        bail!("no crate has an integration test named `fuzz_*`");
+        bail!("no crate has an integration test named `fuzz…`");
     }
     for (package, target) in fuzzers {
         for test in tests_of(root, &package, &target)? {

@@ -320,7 +320,7 @@ fn accounts_that_may_not_send() {
     assert_eq!(node.put(&deploy).unwrap_err(), text);
 
     let ana = Person::new(ANA);
-    let forged = draft(node.now).sign_for(ana.public.clone(), &[&stranger.secret]).unwrap();
+    let forged = draft(node.now).sign_for(ana.public, &[&stranger.secret]).unwrap();
     let text = format!("account authorization invalid{}", at_tip(&node));
     assert_eq!(node.put(&forged).unwrap_err(), text);
 }
@@ -405,17 +405,9 @@ fn a_broken_module_is_refused_for_free() {
 fn hashes_and_signatures_that_do_not_hold() {
     let mut node = rich(|_| {});
     let good = signed(draft(node.now));
-    let (_, header, payment, session, approvals) = {
-        let deploy = good.clone();
-        let approvals = deploy.approvals().clone();
-        (
-            *deploy.hash(),
-            deploy.header().clone(),
-            deploy.payment().clone(),
-            deploy.session().clone(),
-            approvals,
-        )
-    };
+    let header = good.header().clone();
+    let (payment, session) = (good.payment().clone(), good.session().clone());
+    let approvals = good.approvals().clone();
     let build = |hash, payment: ExecutableDeployItem, approvals| {
         Deploy::new(hash, header.clone(), payment, session.clone()).with_approvals(approvals)
     };

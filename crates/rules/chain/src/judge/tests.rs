@@ -6,6 +6,11 @@ use girrona_types::chainspec::MOTES_PER_GIRRO;
 use super::*;
 use crate::testing::{Alone, Person, law, module, transfer, transfer_after};
 
+/// What a hostile leader does to an honest proposal.
+type Change = Box<dyn FnOnce(&mut Proposal)>;
+/// The deploys it starts from.
+type Make = Box<dyn Fn(&Alone) -> Vec<Deploy>>;
+
 fn node() -> Alone {
     let people = [Person::new(1), Person::new(2)];
     let balances: Vec<_> = people.iter().map(|p| (p, 1_000 * MOTES_PER_GIRRO)).collect();
@@ -63,7 +68,7 @@ fn an_honest_proposal_is_valid() {
 
 #[test]
 fn what_surrounds_the_deploys_must_hold() {
-    let changes: Vec<(&str, Box<dyn FnOnce(&mut Proposal)>)> = vec![
+    let changes: Vec<(&str, Change)> = vec![
         ("another network", Box::new(|p| p.network.0[0] ^= 1)),
         ("another height", Box::new(|p| p.height = p.height.next())),
         ("another era", Box::new(|p| p.era = EraId::new(9))),
@@ -142,7 +147,7 @@ fn a_proposal_from_the_near_future_waits() {
 
 #[test]
 fn bad_deploys_spoil_a_proposal() {
-    let cases: Vec<(&str, Box<dyn Fn(&Alone) -> Vec<Deploy>>, Box<dyn FnOnce(&mut Proposal)>)> = vec![
+    let cases: Vec<(&str, Make, Change)> = vec![
         (
             "is a duplicate",
             Box::new(|node| vec![ana_pays(node, 5)]),
