@@ -20,8 +20,8 @@ use crate::{
     history,
     store::{Prepared, RECENT_VALUE_BYTES, Store},
     tables::{
-        Decision, Doing as _, Executed, Redo, Tip, Waiting, by_block, by_proposal, by_root,
-        casper_bytes, fault, height_key, meta, our_bytes, record_key, vote_key,
+        Decision, Doing as _, NewlyExecuted, Redo, Tip, Waiting, by_block, by_proposal, by_root,
+        casper_bytes, fault, height_key, meta, our_bytes, record_key, rewrite, vote_key,
     },
 };
 
@@ -140,16 +140,22 @@ impl Store {
         let tables = &self.shared.tables;
         let fate = our_bytes("a fate", &Fate::Executed(height))?;
         let mut transfers: Vec<TransferAddr> = Vec::new();
+        // There are thousands in a block, so they share their buffers.
+        let (mut approvals, mut result, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for deploy in deploys {
-            let executed = Executed {
+            rewrite(&mut approvals, "approvals", &deploy.approvals)?;
+            rewrite(&mut result, "a result", &deploy.result)?;
+            let executed = NewlyExecuted {
                 height,
                 block: block.hash().inner().value(),
-                approvals: casper_bytes("approvals", &deploy.approvals)?,
-                result: casper_bytes("a result", &deploy.result)?,
-                phases: deploy.phases.clone(),
+                approvals: &approvals,
+                result: &result,
+                phases: &deploy.phases,
             };
+            bytes.clear();
+            borsh::to_writer(&mut bytes, &executed).doing(|| "make bytes of an execution")?;
             let name = deploy.hash.as_ref();
-            batch.insert(&tables.executed, name, our_bytes("an execution", &executed)?);
+            batch.insert(&tables.executed, name, bytes.as_slice());
             batch.insert(&tables.fates, name, fate.as_slice());
             if self.waiting.contains_key(&deploy.hash) {
                 batch.remove(&tables.waiting, name);
@@ -165,7 +171,8 @@ impl Store {
             batch.insert(&tables.transfers, height_key(height), bytes);
         }
         for (key, record) in records {
-            batch.insert(&tables.records, record_key(key)?, casper_bytes("a record", record)?);
+            rewrite(&mut bytes, "a record", record)?;
+            batch.insert(&tables.records, record_key(key)?, bytes.as_slice());
         }
         Ok(())
     }

@@ -101,13 +101,23 @@ pub(crate) enum Waiting {
 }
 
 /// A deploy in a block. Approvals and result are in bytesrepr.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, BorshDeserialize)]
 pub(crate) struct Executed {
     pub(crate) height: Height,
     pub(crate) block: [u8; 32],
     pub(crate) approvals: Vec<u8>,
     pub(crate) result: Vec<u8>,
     pub(crate) phases: Phases,
+}
+
+/// [`Executed`] as it is written: everything in it is borrowed.
+#[derive(Debug, BorshSerialize)]
+pub(crate) struct NewlyExecuted<'a> {
+    pub(crate) height: Height,
+    pub(crate) block: [u8; 32],
+    pub(crate) approvals: &'a [u8],
+    pub(crate) result: &'a [u8],
+    pub(crate) phases: &'a Phases,
 }
 
 impl fmt::Debug for Tables {
@@ -122,7 +132,8 @@ impl Tables {
         let db = Database::builder(dir)
             .cache_size(options.record_cache_mib << 20)
             .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(2)
+            // One of two would spin as long as the other one compacts.
+            .worker_threads(1)
             .open()?;
         // A table keeps up to this much in memory; all of them together bound the memory of
         // unflushed writes and the time that a restart takes.
@@ -227,6 +238,12 @@ pub(crate) fn casper_bytes<T: ToBytes>(what: &str, value: &T) -> DiskResult<Vec<
     value.to_bytes().doing(|| format!("make bytes of {what}"))
 }
 
+/// [`casper_bytes`] in a buffer that was used before.
+pub(crate) fn rewrite<T: ToBytes>(bytes: &mut Vec<u8>, what: &str, value: &T) -> DiskResult<()> {
+    bytes.clear();
+    value.write_bytes(bytes).doing(|| format!("make bytes of {what}"))
+}
+
 pub(crate) const fn height_key(height: Height) -> [u8; 8] {
     height.0.to_be_bytes()
 }
@@ -266,4 +283,46 @@ pub(crate) fn vote_key(height: Height, number: u64) -> [u8; 16] {
 
 pub(crate) fn record_key(key: &Key) -> DiskResult<Vec<u8>> {
     casper_bytes("a key", key)
+}
+
+#[cfg(test)]
+mod tests {
+    use casper_types::{
+        DeployInfo, StoredValue, TransferAddr, TransferV1, U512, URef, account::AccountHash,
+    };
+    use girrona_chain::disk::Phase;
+
+    use super::*;
+
+    #[test]
+    fn a_buffer_that_was_used_before_gets_the_bytes_of_a_new_one() {
+        let (account, purse) = (AccountHash::new([1; 32]), URef::default());
+        let (hash, address) = (casper_types::DeployHash::default(), TransferAddr::new([2; 32]));
+        let motes = U512::from(7);
+        let transfer =
+            TransferV1::new(hash, account, Some(account), purse, purse, motes, motes, Some(3));
+        let info = DeployInfo::new(hash, &[address], account, purse, motes);
+        let mut bytes = vec![9; 1_000];
+        for record in [StoredValue::Transfer(transfer), StoredValue::DeployInfo(info)] {
+            rewrite(&mut bytes, "a record", &record).unwrap();
+            assert_eq!(bytes, casper_bytes("a record", &record).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_written_of_an_execution_is_read_again() {
+        let phases = Phases { at: [(Phase::Received, 5), (Phase::Executed, 6)].into() };
+        let written = NewlyExecuted {
+            height: Height(4),
+            block: [3; 32],
+            approvals: &[1, 2],
+            result: &[],
+            phases: &phases,
+        };
+        let bytes = our_bytes("an execution", &written).unwrap();
+        let Executed { height, block, approvals, result, phases: read } =
+            ours("execution", &bytes).unwrap();
+        assert_eq!((height, block, approvals, result), (Height(4), [3; 32], vec![1, 2], vec![]));
+        assert_eq!(read, phases);
+    }
 }

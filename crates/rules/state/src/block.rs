@@ -14,7 +14,7 @@ use crate::{Changes, Error, Reader, Unreadable, is_record};
 pub struct BlockState<'a> {
     before: &'a dyn Reader,
     entries: RefCell<BTreeMap<Key, Entry>>,
-    records: BTreeMap<Key, Arc<StoredValue>>,
+    records: BTreeMap<Key, StoredValue>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,12 +63,13 @@ impl<'a> BlockState<'a> {
                 entry.now = now;
             }
         }
-        self.records.extend(changes.records);
+        let records = changes.records.into_iter();
+        self.records.extend(records.map(|(key, value)| (key, Arc::unwrap_or_clone(value))));
         Ok(())
     }
 
     /// Records written so far; see [`is_record`].
-    pub const fn records(&self) -> &BTreeMap<Key, Arc<StoredValue>> {
+    pub const fn records(&self) -> &BTreeMap<Key, StoredValue> {
         &self.records
     }
 
@@ -86,12 +87,7 @@ impl<'a> BlockState<'a> {
             .filter(|(_, entry)| entry.before != entry.now)
             .map(|(key, entry)| (key, entry.now.map(Arc::unwrap_or_clone)))
             .collect();
-        let records = self
-            .records
-            .into_iter()
-            .map(|(key, value)| (key, Arc::unwrap_or_clone(value)))
-            .collect();
-        (changes, records)
+        (changes, self.records)
     }
 }
 

@@ -26,10 +26,39 @@ pub fn effects(journal: &[(Key, Operation)]) -> ExecutionEffect {
 /// A key's text in Casper 1.5. Differs from `Key::to_formatted_string` for the registry of system
 /// contracts, which later versions renamed.
 pub fn formatted(key: &Key) -> String {
-    let text = key.to_formatted_string();
-    match text.strip_prefix("system-entity-registry-") {
-        Some(rest) => format!("system-contract-registry-{rest}"),
-        None => text,
+    match key {
+        // Nearly every effect is about one of these, and every effect of every deploy is formatted.
+        Key::Account(hash) => prefixed("account-hash-", &hash.value()),
+        Key::Balance(purse) => prefixed("balance-", purse),
+        Key::Transfer(address) => prefixed("transfer-", &address.value()),
+        Key::DeployInfo(hash) => prefixed("deploy-", &hash.inner().value()),
+        _ => {
+            let text = key.to_formatted_string();
+            match text.strip_prefix("system-entity-registry-") {
+                Some(rest) => format!("system-contract-registry-{rest}"),
+                None => text,
+            }
+        }
+    }
+}
+
+/// A prefix and an address in hex.
+fn prefixed(prefix: &str, address: &[u8; 32]) -> String {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(address) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    let mut text = String::with_capacity(prefix.len().saturating_add(digits.len()));
+    text.push_str(prefix);
+    // Digits are always text.
+    text.push_str(str::from_utf8(&digits).unwrap_or_default());
+    text
+}
+
+const fn digit(number: u8) -> u8 {
+    match number {
+        0..=9 => b'0'.wrapping_add(number),
+        _ => b'a'.wrapping_sub(10).wrapping_add(number),
     }
 }
 

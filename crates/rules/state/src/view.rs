@@ -19,6 +19,11 @@ use girrona_types::keys::normalised;
 
 use crate::{Delta, Error, Reader, effects, is_record};
 
+/// Room for the changes of a native transfer, the most frequent deploy.
+const USUAL_CHANGES: usize = 8;
+/// Room for the operations that its effects list.
+const USUAL_OPERATIONS: usize = 16;
+
 /// One step of a deploy, as shown to clients in the effects of its result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
@@ -94,12 +99,12 @@ impl std::fmt::Debug for View<'_> {
 
 impl<'a> View<'a> {
     /// A view of a state in which nothing happened yet.
-    pub const fn new(below: &'a dyn Reader) -> Self {
+    pub fn new(below: &'a dyn Reader) -> Self {
         Self {
             below,
             slots: BTreeMap::new(),
-            undo: Vec::new(),
-            journal: Vec::new(),
+            undo: Vec::with_capacity(USUAL_CHANGES),
+            journal: Vec::with_capacity(USUAL_OPERATIONS),
             unlisted: false,
         }
     }

@@ -1,7 +1,8 @@
 //! Effects as clients of Casper 1.5 know them.
 
 use casper_types::{
-    AccessRights, CLValue, Key, NamedKeys, StoredValue, URef, account::AccountHash,
+    AccessRights, CLValue, DeployHash, Digest, Key, NamedKeys, StoredValue, TransferAddr, URef,
+    account::AccountHash,
 };
 use girrona_state::{Delta, MemoryState, View, effects};
 
@@ -85,4 +86,27 @@ fn the_registry_of_system_contracts_has_its_1_5_name() {
         effects::formatted(&Key::SystemEntityRegistry),
         format!("system-contract-registry-{}", "0".repeat(64))
     );
+}
+
+#[test]
+fn all_other_keys_have_the_text_that_casper_gives_them() {
+    let mut bytes = [0; 32];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        // Every digit in both halves of a byte.
+        *byte = (place * 17 % 256) as u8 ^ (place as u8 >> 4);
+    }
+    let keys = [
+        Key::Account(AccountHash::new(bytes)),
+        Key::Balance(bytes),
+        Key::Transfer(TransferAddr::new(bytes)),
+        Key::DeployInfo(DeployHash::new(Digest::from(bytes))),
+        Key::Hash(bytes),
+        Key::URef(URef::new(bytes, AccessRights::READ_ADD_WRITE)),
+        Key::Dictionary(bytes),
+        Key::Bid(AccountHash::new(bytes)),
+        Key::ChainspecRegistry,
+    ];
+    for key in keys {
+        assert_eq!(effects::formatted(&key), key.to_formatted_string());
+    }
 }

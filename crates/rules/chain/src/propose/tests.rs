@@ -63,7 +63,7 @@ proptest! {
                 continue;
             }
             let left = U512::from(60 * MOTES_PER_GIRRO)
-                - spent.get(deploy.account()).copied().unwrap_or_default();
+                .saturating_sub(spent.get(deploy.account()).copied().unwrap_or_default());
             let fits = room.clone().take(
                 deploy,
                 deploy.approvals().len(),
