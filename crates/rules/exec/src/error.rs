@@ -1,6 +1,6 @@
 //! Why execution could not go on, and why a deploy failed.
 //!
-//! The two never mix: an [`Error`] is a fault of this node or of its state, and stops the block; a
+//! The two never mix: an [`enum@Error`] is a fault of this node or of its state, and stops the block; a
 //! [`Failure`] is the outcome of a deploy, and its text is Casper 1.5's because clients match on
 //! it.
 

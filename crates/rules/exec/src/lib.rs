@@ -1,7 +1,7 @@
 //! Executes deploys over state: payment, session, finalization; accounts and keys; the native mint,
 //! handle payment and standard payment; genesis.
 //!
-//! Start at [`execute_block`]; [`genesis`] makes the state that the first block sits on, and
+//! Start at [`execute_block`]; [`genesis()`] makes the state that the first block sits on, and
 //! [`admission`] answers what can be known about a deploy without executing it.
 //!
 //! Knows: accounts, purses, gas, fees, failure and its price, what running code may do.

@@ -1,7 +1,7 @@
 //! Runs one Wasm module with gas, and owns the guest's side of Casper 1.5's contract interface:
 //! pointers, sizes, encodings, the host buffer, prices.
 //!
-//! Two steps. [`prepare`] checks a module, puts gas and stack metering into its code and has an
+//! Two steps. [`prepare()`] checks a module, puts gas and stack metering into its code and has an
 //! [`Engine`] compile it; the result can be cached. [`run`] executes it against a [`Host`], which
 //! is where all meaning comes from: what an account, a purse or a block is, nobody here knows.
 //!
