@@ -1,8 +1,8 @@
 //! Checks that take time: the whole test run, golden files, benchmarks, the simulator, fuzzing.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     repo,
@@ -74,34 +74,18 @@ pub(crate) fn sim(root: &Path, arguments: &[String]) -> Result<()> {
     succeed(run)
 }
 
-/// Runs every fuzz target for a time.
+/// Runs every fuzz target for a time, as many at once as there are cores.
 ///
-/// A fuzz target is an integration test named `fuzz…`; under an ordinary test run it tries a few
-/// thousand inputs, here it runs until the time is over.
+/// A fuzz target is a test in an integration test named `fuzz`; under an ordinary test run it tries
+/// a few thousand inputs, here it runs until the time is over.
 ///
 /// # Errors
-/// When there is none, or one finds something.
+/// When one finds something.
 pub(crate) fn fuzz(root: &Path, seconds: u64) -> Result<()> {
-    let fuzzers: Vec<_> = targets(root, "/tests/")?
-        .into_iter()
-        .filter(|(_, target)| target.starts_with("fuzz"))
-        .collect();
-    if fuzzers.is_empty() {
-        bail!("no crate has an integration test named `fuzz…`");
-    }
-    for (package, target) in fuzzers {
-        for test in tests_of(root, &package, &target)? {
-            println!("==> {package} {target} {test}: {seconds} s");
-            let mut run = command(
-                root,
-                &format!("cargo test --release --package {package} --test {target} -- --exact"),
-            );
-            run.arg(&test)
-                .env("BOLERO_RANDOM_TEST_TIME_MS", seconds.saturating_mul(1_000).to_string());
-            succeed(run)?;
-        }
-    }
-    Ok(())
+    let mut run = command(root, "cargo test --workspace --no-fail-fast --test fuzz");
+    run.env("BOLERO_RANDOM_TEST_TIME_MS", seconds.saturating_mul(1_000).to_string())
+        .env("BOLERO_RANDOM_ITERATIONS", u32::MAX.to_string());
+    succeed(run)
 }
 
 /// Targets of the workspace whose source lies in such a folder: package and target name.
@@ -117,21 +101,4 @@ fn targets(root: &Path, folder: &str) -> Result<Vec<(String, String)>> {
         }
     }
     Ok(found)
-}
-
-/// Names of the tests in a test program.
-fn tests_of(root: &Path, package: &str, target: &str) -> Result<Vec<String>> {
-    let mut list: Command = command(
-        root,
-        &format!("cargo test --release --package {package} --test {target} -- --list"),
-    );
-    let output = list.output().with_context(|| format!("list the tests of {target}"))?;
-    if !output.status.success() {
-        bail!("{target} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| line.strip_suffix(": test"))
-        .map(str::to_owned)
-        .collect())
 }

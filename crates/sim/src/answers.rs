@@ -31,10 +31,14 @@ fn try_answer(disk: &MemoryDisk, request: &Request) -> DiskResult<Option<Respons
             Response::Proposal(proposal.map(|proposal| Box::new(proposal.as_ref().clone())))
         }
         Request::Blocks { from, count } => Response::Blocks(blocks(disk, *from, *count)?),
-        Request::Finality(height) => Response::Finality(match disk.block(*height)? {
-            Some(stored) => disk.finality_signatures(stored.block.hash())?,
-            None => Vec::new(),
-        }),
+        Request::Finality { from, count } => {
+            let mut signatures = Vec::new();
+            for height in from.0..from.0.saturating_add((*count).min(BLOCKS_MAX)) {
+                let Some(stored) = disk.block(Height(height))? else { break };
+                signatures.extend(disk.finality_signatures(stored.block.hash())?);
+            }
+            Response::Finality(signatures)
+        }
     }))
 }
 

@@ -193,9 +193,9 @@ impl Disk for SimDisk {
         self.memory.keep_body(deploy)
     }
 
-    fn expire(&mut self, hashes: &[DeployHash]) -> DiskResult<Vec<EventId>> {
+    fn expire(&mut self, hashes: &[DeployHash], now: Timestamp) -> DiskResult<Vec<EventId>> {
         self.before(Write::Expire);
-        self.memory.expire(hashes)
+        self.memory.expire(hashes, now)
     }
 
     fn put_proposal(&mut self, hash: &ProposalHash, proposal: &Proposal) -> DiskResult<()> {

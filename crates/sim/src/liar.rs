@@ -356,7 +356,7 @@ impl Liar {
                 Response::Blocks(blocks)
             }
             (Request::Blocks { .. }, _) => Response::Blocks(Vec::new()),
-            (Request::Finality(_), _) => Response::Finality(Vec::new()),
+            (Request::Finality { .. }, _) => Response::Finality(Vec::new()),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use casper_types::DeployHash;
 use futures::future::join_all;
-use girrona_api::{EventStreamPath, Frame};
+use girrona_api::{BlockIdentifier, EventStreamPath, Frame};
 use girrona_testkit::Net;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -149,6 +149,16 @@ async fn a_late_node_with_one_peer_reaches_the_tip_and_serves() -> Result<()> {
     let late = net.node(4);
     let known = late.rpc().get_deploy(hash).await?;
     assert_eq!(known.execution_results.len(), 1);
+    // The signatures of blocks from before its time were gossiped when it was not there.
+    let asked = Instant::now();
+    for height in [1, 20] {
+        let id = BlockIdentifier::Height(height);
+        while late.rpc().block(Some(id)).await?.block.context("there is a block")?.proofs.len() < 3
+        {
+            ensure!(asked.elapsed() < SOON, "block {height} has too few finality signatures");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
     // Once it follows, it has each block's body before the block is decided.
     let next = net.transfer("ana", "bo", 2_500_000_000)?;
     let next = net.node(2).put(next).await?;

@@ -335,6 +335,15 @@ impl Chainspec {
         height.0.is_multiple_of(self.era_blocks())
     }
 
+    /// What a deploy that runs code costs at least, in motes: as much as a native transfer, so
+    /// that no module is prepared and run for nothing. Casper 1.5 has no such rule.
+    pub fn least_charge(&self) -> u64 {
+        match self.core.failure_charge {
+            FailureCharge::MinimumPenalty => self.system_costs.wasmless_transfer_cost,
+            FailureCharge::Casper15 => 0,
+        }
+    }
+
     /// How many blocks a duration lasts, rounded up.
     pub fn blocks_in(&self, duration: TimeDiff) -> u64 {
         duration.millis().div_ceil(self.core.minimum_block_time.millis().max(1))

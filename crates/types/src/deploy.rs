@@ -118,9 +118,14 @@ pub enum Fault {
     /// A gas price of zero makes every gas limit infinite.
     #[error("gas price of 0 is not allowed; use 1")]
     GasPrice,
-    /// A payment that buys no gas at all.
-    #[error("payment amount of 0 buys no gas; offer at least 1 mote")]
-    NothingPaid,
+    /// A payment that does not buy the least that running code costs.
+    #[error("payment amount of {got} is too small; running code costs at least {least} motes")]
+    LittlePaid {
+        /// What it offers to pay.
+        got: Box<U512>,
+        /// The least.
+        least: u64,
+    },
     /// Payment by transfer.
     #[error("transfer is not valid for payment code")]
     TransferAsPayment,
@@ -203,8 +208,10 @@ fn check_payment(deploy: &Deploy, law: &Chainspec) -> Result<(), Fault> {
         if deploy.payment().is_transfer() {
             return Err(Fault::TransferAsPayment);
         }
-        if amount.is_zero() {
-            return Err(Fault::NothingPaid);
+        // What payment code will pay is only known when it has run.
+        let least = if is_standard(deploy.payment()) { law.least_charge() } else { 0 }.max(1);
+        if amount < U512::from(least) {
+            return Err(Fault::LittlePaid { got: Box::new(amount), least });
         }
     }
     let got = deploy.payment().args().serialized_length();
@@ -212,6 +219,14 @@ fn check_payment(deploy: &Deploy, law: &Chainspec) -> Result<(), Fault> {
         return Err(Fault::PaymentArgs { got, max: limits.payment_args_max_length });
     }
     Ok(())
+}
+
+/// Whether the main purse simply pays `amount`.
+fn is_standard(payment: &ExecutableDeployItem) -> bool {
+    matches!(
+        payment,
+        ExecutableDeployItem::ModuleBytes { module_bytes, .. } if module_bytes.is_empty()
+    )
 }
 
 fn check_session(deploy: &Deploy, law: &Chainspec) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 //! Everything that a stranger can send to the JSON-RPC port, read without a panic.
 //!
-//! Run for long with `cargo bolero test NAME`; `cargo test` runs each for a second.
+//! `cargo test` runs each for a moment, `cargo xtask fuzz SECONDS` for as long as you like.
 
 use std::time::Duration;
 
@@ -12,26 +12,45 @@ use girrona_api::{
 use girrona_http::rpc::request;
 use serde_json::value::RawValue;
 
-const BRIEFLY: Duration = Duration::from_secs(1);
+const BRIEFLY: Duration = Duration::from_secs(3);
 
-/// Reads any bytes as a method's parameters, and a golden request with some bytes changed.
-fn parameters<M: Method>() {
-    let path = format!("{}/tests/golden/{}.json", env!("CARGO_MANIFEST_DIR"), M::NAME);
-    let golden: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let good = golden["params"].to_string().into_bytes();
-    bolero::check!().with_test_time(BRIEFLY).for_each(|input: &[u8]| {
-        try_text::<M>(input);
-        let mut changed = good.clone();
-        for pair in input.chunks_exact(3) {
-            let at = usize::from(u16::from_le_bytes([pair[0], pair[1]])) % changed.len();
-            changed[at] = pair[2];
-        }
-        try_text::<M>(&changed);
-    });
+/// A method's decoder, with a good example of its parameters.
+struct Decoder {
+    good: Vec<u8>,
+    read: fn(&[u8]),
 }
 
-fn try_text<M: Method>(bytes: &[u8]) {
+impl Decoder {
+    fn of<M: Method>() -> Self {
+        let path = format!("{}/tests/golden/{}.json", env!("CARGO_MANIFEST_DIR"), M::NAME);
+        let golden: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        Self { good: golden["params"].to_string().into_bytes(), read: read::<M> }
+    }
+
+    /// Every method.
+    fn all() -> Vec<Self> {
+        vec![
+            Self::of::<a::PutDeploy>(),
+            Self::of::<i::GetDeploy>(),
+            Self::of::<i::GetPeers>(),
+            Self::of::<i::GetStatus>(),
+            Self::of::<i::GetValidatorChanges>(),
+            Self::of::<c::GetBlock>(),
+            Self::of::<c::GetBlockTransfers>(),
+            Self::of::<c::GetStateRootHash>(),
+            Self::of::<s::GetItem>(),
+            Self::of::<s::GetBalance>(),
+            Self::of::<s::GetAccountInfo>(),
+            Self::of::<s::GetDictionaryItem>(),
+            Self::of::<s::QueryGlobalState>(),
+            Self::of::<s::QueryBalance>(),
+            Self::of::<g::DeployStatus>(),
+        ]
+    }
+}
+
+fn read<M: Method>(bytes: &[u8]) {
     let Ok(raw) = serde_json::from_slice::<&RawValue>(bytes) else { return };
     match params::decode::<M>(Some(raw)) {
         Ok(params) => {
@@ -42,6 +61,23 @@ fn try_text<M: Method>(bytes: &[u8]) {
         }
         Err(error) => assert!(matches!(error.code, -32602 | -32600)),
     }
+}
+
+/// Any bytes as the parameters of any method, and a good request with some bytes changed.
+#[test]
+fn fuzz_parameters() {
+    let decoders = Decoder::all();
+    bolero::check!().with_test_time(BRIEFLY).for_each(|input: &[u8]| {
+        let Some((choice, input)) = input.split_first() else { return };
+        let decoder = &decoders[usize::from(*choice) % decoders.len()];
+        (decoder.read)(input);
+        let mut changed = decoder.good.clone();
+        for [low, high, byte] in input.as_chunks().0 {
+            let at = usize::from(u16::from_le_bytes([*low, *high])) % changed.len();
+            changed[at] = *byte;
+        }
+        (decoder.read)(&changed);
+    });
 }
 
 #[test]
@@ -55,33 +91,4 @@ fn fuzz_request() {
             assert!(serde_json::from_str::<serde::de::IgnoredAny>(request.id.get()).is_ok());
         }
     });
-}
-
-macro_rules! fuzz {
-    ($($name:ident: $method:ty,)*) => {
-        $(
-            #[test]
-            fn $name() {
-                parameters::<$method>();
-            }
-        )*
-    };
-}
-
-fuzz! {
-    fuzz_put_deploy: a::PutDeploy,
-    fuzz_get_deploy: i::GetDeploy,
-    fuzz_get_peers: i::GetPeers,
-    fuzz_get_status: i::GetStatus,
-    fuzz_get_validator_changes: i::GetValidatorChanges,
-    fuzz_get_block: c::GetBlock,
-    fuzz_get_block_transfers: c::GetBlockTransfers,
-    fuzz_get_state_root_hash: c::GetStateRootHash,
-    fuzz_get_item: s::GetItem,
-    fuzz_get_balance: s::GetBalance,
-    fuzz_get_account_info: s::GetAccountInfo,
-    fuzz_get_dictionary_item: s::GetDictionaryItem,
-    fuzz_query_global_state: s::QueryGlobalState,
-    fuzz_query_balance: s::QueryBalance,
-    fuzz_deploy_status: g::DeployStatus,
 }

@@ -1,5 +1,5 @@
 //! Fuzz targets for every decoder that meets bytes of strangers; under `cargo test` each runs
-//! briefly on random input. For longer: `cargo bolero test -p girrona-net <name>`.
+//! briefly on random input. For longer: `cargo xtask fuzz SECONDS`.
 
 use bytes::Bytes;
 use futures::{executor::block_on, io::Cursor};

@@ -125,13 +125,13 @@ impl Disk for Store {
         Ok(())
     }
 
-    fn expire(&mut self, hashes: &[DeployHash]) -> DiskResult<Vec<EventId>> {
+    fn expire(&mut self, hashes: &[DeployHash], now: Timestamp) -> DiskResult<Vec<EventId>> {
         if hashes.is_empty() {
             return Ok(Vec::new());
         }
         let mut batch = self.shared.tables.db.batch();
         let tables = &self.shared.tables;
-        let fate = our_bytes("a fate", &Fate::Expired)?;
+        let fate = our_bytes("a fate", &Fate::Expired(now.millis()))?;
         let mut events = Vec::with_capacity(hashes.len());
         for hash in hashes {
             if !matches!(self.waiting.get(hash), Some(Waiting::Accepted(_))) {

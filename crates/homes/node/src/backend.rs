@@ -91,10 +91,14 @@ impl Door {
         Ok(stored.map(|stored| stored.block.clone()))
     }
 
-    fn phases(&self, hash: &DeployHash, stored: Option<&Phases>) -> Vec<PhaseTime> {
+    /// What is on disk counts; what was only remembered since the start fills the gaps.
+    fn phases(&self, hash: &DeployHash, fate: Fate, stored: Option<&Phases>) -> Vec<PhaseTime> {
         let mut phases = self.outside.phases.get(hash).unwrap_or_default().at;
         for (phase, at) in stored.iter().flat_map(|stored| &stored.at) {
             phases.insert(*phase, *at);
+        }
+        if let Fate::Expired(at) = fate {
+            phases.insert(Phase::Expired, at);
         }
         let mut times: Vec<_> = phases
             .into_iter()
@@ -185,17 +189,17 @@ impl Backend for Door {
         let Some(stored) = self.store.deploy(hash).map_err(fault)? else { return Ok(None) };
         let Some(fate) = stored.fate else { return Ok(None) };
         let execution = stored.execution.as_ref();
-        let phases = self.phases(hash, execution.map(|execution| &execution.phases));
+        let phases = self.phases(hash, fate, execution.map(|execution| &execution.phases));
         let phase = match fate {
             Fate::Executed(_) => DeployPhase::Executed,
-            Fate::Expired => DeployPhase::Expired,
+            Fate::Expired(_) => DeployPhase::Expired,
             Fate::Pending => {
                 phases.iter().map(|time| time.phase).max().unwrap_or(DeployPhase::Received)
             }
         };
         let reason = match fate {
             Fate::Pending => Some(self.reason(&stored.deploy)?),
-            Fate::Expired => Some(format!(
+            Fate::Expired(_) => Some(format!(
                 "its time to live ended at {}; {}",
                 girrona_types::deploy::expires_at(&stored.deploy),
                 self.reason(&stored.deploy)?.replace("waits for", "it waited for")

@@ -9,6 +9,8 @@ pub mod chain;
 pub mod code;
 pub mod config;
 pub mod endpoints;
+pub mod error;
+pub mod files;
 pub mod gossip;
 pub mod peers;
 pub mod phases;
@@ -16,4 +18,6 @@ pub mod run;
 
 pub use config::NodeConfig;
 pub use endpoints::Endpoints;
-pub use run::{CheckReport, Error, check, run};
+pub use error::Error;
+pub use files::{CheckReport, check};
+pub use run::run;

@@ -10,20 +10,15 @@
 //!
 //! If any part ends, the node says which, and stops.
 
-use std::{fs, future::Future, io, path::Path, sync::Arc, thread};
+use std::{future::Future, io, sync::Arc, thread};
 
-use casper_types::{AsymmetricType, SecretKey};
-use girrona_chain::{Chain, Disk, Parts, SharedScheme};
-use girrona_consensus::CasperKeys;
+use casper_types::AsymmetricType;
+use girrona_chain::{Chain, Disk, Parts};
 use girrona_http::{EventsConfig, RestConfig, RpcConfig};
 use girrona_net::{Identity, Limits, Multiaddr, Net};
 use girrona_store::{Options, Store};
-use girrona_types::{
-    Chainspec, Height,
-    config::{self, Problems},
-};
+use girrona_types::{Chainspec, Height};
 use prometheus_client::registry::Registry;
-use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::{error, info};
 
@@ -33,158 +28,10 @@ use crate::{
     code::Cache,
     config::NodeConfig,
     endpoints::Endpoints,
+    error::Error,
+    files::{claim_data, load_law, load_scheme},
     gossip::{Outside, answers::Answers, router},
 };
-
-/// Why a node did not start, or stopped.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// A file could not be read or written.
-    #[error("{doing} {path}")]
-    File {
-        /// What we were doing.
-        doing: &'static str,
-        /// Which file.
-        path: String,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A configuration file has problems.
-    #[error("{path} has problems:\n{problems}")]
-    Config {
-        /// Which file.
-        path: String,
-        /// All of them.
-        problems: Problems,
-    },
-    /// A key file holds no key.
-    #[error("{path} holds no secret key that can sign: {reason}")]
-    Key {
-        /// Which file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// The data folder belongs to another network.
-    #[error(
-        "{path} holds the data of network {found}, but the chainspec makes network {expected}; \
-         choose another `data` folder, or the chainspec that belongs to it"
-    )]
-    OtherNetwork {
-        /// The data folder.
-        path: String,
-        /// Whose data it is.
-        found: String,
-        /// What the chainspec says.
-        expected: String,
-    },
-    /// The store did not open.
-    #[error("open the store")]
-    Store(#[from] girrona_store::OpenError),
-    /// The chain stopped.
-    #[error("the chain stopped")]
-    Chain(#[from] girrona_chain::Fatal),
-    /// The swarm did not start.
-    #[error("start the swarm")]
-    Net(#[from] girrona_net::Error),
-    /// The swarm key is no key.
-    #[error("load the swarm key")]
-    SwarmKey(#[from] girrona_net::KeyError),
-    /// An address could not be listened on.
-    #[error("listen on {address} for {what}")]
-    Listen {
-        /// What for.
-        what: &'static str,
-        /// Where.
-        address: String,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A part of the node ended by itself.
-    #[error("{0} ended although the node was not told to stop")]
-    Ended(&'static str),
-}
-
-/// What `girrona node check` tells about a good configuration.
-#[derive(Clone, Debug)]
-pub struct CheckReport {
-    /// The configuration, paths made absolute or relative to the working folder.
-    pub config: NodeConfig,
-    /// The law.
-    pub law: Arc<Chainspec>,
-    /// Whether this node has the key of a validator of that law.
-    pub validates: bool,
-}
-
-/// Reads a node's configuration, its chainspec and its key, and reports every problem.
-///
-/// # Errors
-/// Everything that would keep the node from starting, as far as it can be seen from files.
-pub fn check(path: &Path) -> Result<CheckReport, Error> {
-    let text = read(path)?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let config: NodeConfig = config::parse::<NodeConfig>(&text)
-        .map_err(|problems| Error::Config { path: path.display().to_string(), problems })?
-        .rooted_at(folder);
-    let law = load_law(&config.chainspec)?;
-    let scheme = load_scheme(&config)?;
-    let validates = scheme
-        .public_key()
-        .is_some_and(|key| law.genesis_validators().any(|(other, _)| other == key));
-    Ok(CheckReport { config, law, validates })
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| Error::File {
-        doing: "read",
-        path: path.display().to_string(),
-        source,
-    })
-}
-
-fn load_law(path: &Path) -> Result<Arc<Chainspec>, Error> {
-    let text = read(path)?;
-    config::parse(&text)
-        .map(Arc::new)
-        .map_err(|problems| Error::Config { path: path.display().to_string(), problems })
-}
-
-fn load_scheme(config: &NodeConfig) -> Result<SharedScheme, Error> {
-    if !config.is_validator() {
-        return Ok(Arc::new(CasperKeys::observer()));
-    }
-    let path = &config.keys.validator;
-    let bad = |reason: String| Error::Key { path: path.display().to_string(), reason };
-    let pem = read(path)?;
-    let secret = SecretKey::from_pem(pem).map_err(|error| bad(error.to_string()))?;
-    let keys = CasperKeys::signer(secret).map_err(|error| bad(error.to_string()))?;
-    Ok(Arc::new(keys))
-}
-
-/// Makes sure that the data folder is this network's.
-fn claim_data(folder: &Path, law: &Chainspec) -> Result<(), Error> {
-    let failed = |doing, path: &Path| {
-        let path = path.display().to_string();
-        move |source| Error::File { doing, path, source }
-    };
-    fs::create_dir_all(folder).map_err(failed("make folder", folder))?;
-    let path = folder.join("network");
-    let expected = law.network_id().to_string();
-    match fs::read_to_string(&path) {
-        Ok(found) if found.trim() == expected => Ok(()),
-        Ok(found) => Err(Error::OtherNetwork {
-            path: folder.display().to_string(),
-            found: found.trim().to_owned(),
-            expected,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::write(&path, format!("{expected}\n")).map_err(failed("write", &path))
-        }
-        Err(error) => Err(failed("read", &path)(error)),
-    }
-}
 
 /// Runs a node until `stop` is done.
 ///

@@ -195,7 +195,7 @@ impl<D: Disk> Chain<D> {
         if over.is_empty() {
             return Ok(());
         }
-        let ids = self.disk.expire(&over)?;
+        let ids = self.disk.expire(&over, now)?;
         for (hash, id) in over.iter().zip(ids) {
             self.buffer.remove(hash);
             self.note(*hash, Phase::Expired, now);

@@ -1,4 +1,5 @@
-//! Which validators missed their turn to lead, as the chain itself records it.
+//! What the chain itself records of its validators: who missed their turn to lead, and who was
+//! caught contradicting themselves.
 //!
 //! A proposal carries the certificate of the height before it: its round says who led in vain, its
 //! signatures say who is there. Both are committed data, so every node draws the same leaders.
@@ -9,10 +10,11 @@ use casper_types::{Digest, PublicKey};
 use girrona_consensus::{Leaders, Validators};
 use girrona_types::{Chainspec, CommitCertificate, Height, Proposal, Round};
 
-/// Who was absent lately, within one era.
+/// Who was absent lately and who was caught, within one era.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attendance {
     absent: BTreeSet<PublicKey>,
+    caught: BTreeSet<PublicKey>,
     /// The leaders of the height whose certificate comes next.
     last: Option<Arc<Leaders>>,
 }
@@ -38,8 +40,10 @@ impl Attendance {
                 self.absent.remove(present);
             }
         }
+        self.caught.extend(proposal.into_iter().flat_map(offenders));
         if law.is_switch_block(height) {
             self.absent.clear();
+            self.caught.clear();
             self.last = None;
         } else {
             self.last = led_by;
@@ -51,6 +55,16 @@ impl Attendance {
     pub fn absent(&self) -> &BTreeSet<PublicKey> {
         &self.absent
     }
+
+    /// Whom evidence in this era's blocks has convicted.
+    pub fn caught(&self) -> &BTreeSet<PublicKey> {
+        &self.caught
+    }
+}
+
+/// Whom a proposal's evidence accuses.
+pub(crate) fn offenders(proposal: &Proposal) -> impl Iterator<Item = PublicKey> {
+    proposal.evidence.iter().map(|evidence| evidence.offender.clone())
 }
 
 /// The leaders of the rounds before the one that decided.

@@ -4,7 +4,7 @@
 //! `propose`, `judge`, `decide`, `finality`, `sync`; all of them work on the one [`Chain`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::Arc,
     time::Duration,
@@ -27,9 +27,9 @@ use crate::{
     buffer::Buffer,
     decide::Step,
     disk::{Disk, DiskError, Phase, Phases},
+    finality::Unsigned,
     judge::Held,
     message::{Direct, Gossip, Request, Response, SignedProposal},
-    propose::EVIDENCE_WAITING_MAX,
     sync::Sync,
 };
 
@@ -278,9 +278,11 @@ pub struct Chain<D> {
     pub(crate) wanted: BTreeMap<ProposalHash, Timestamp>,
     /// The certificate of the height after the tip, when the proposal is still missing.
     pub(crate) decided: Option<CommitCertificate>,
-    pub(crate) evidence: BTreeSet<Equivocation>,
+    /// Evidence that no block has yet: one piece for each validator is enough.
+    pub(crate) evidence: BTreeMap<PublicKey, Equivocation>,
     /// Signatures of blocks that are not here yet, oldest first.
     pub(crate) unplaced: VecDeque<FinalitySignature>,
+    pub(crate) unsigned: Unsigned,
     /// When to tell the world about the last decision if nobody else does.
     pub(crate) echo: Option<(Timestamp, CommitCertificate)>,
     pub(crate) sync: Sync,
@@ -373,8 +375,9 @@ impl<D: Disk> Chain<D> {
             early: VecDeque::new(),
             wanted: BTreeMap::new(),
             decided: None,
-            evidence: BTreeSet::new(),
+            evidence: BTreeMap::new(),
             unplaced: VecDeque::new(),
+            unsigned: Unsigned::default(),
             echo: None,
             sync: Sync::default(),
             blame: None,
@@ -492,7 +495,7 @@ impl<D: Disk> Chain<D> {
         self.echo_commit(now);
         self.fetch_missing(now);
         self.pump_sync(now);
-        Ok(())
+        self.pump_finality(now)
     }
 
     fn on_vote(&mut self, from: Peer, bytes: Vec<u8>, now: Timestamp) -> Result<(), Fatal> {
@@ -551,8 +554,9 @@ impl<D: Disk> Chain<D> {
                     Out::Resend { proposal, .. } => self.send_proposal(&proposal)?,
                     Out::RoundStarted { .. } => {}
                     Out::Decided { certificate, evidence } => {
-                        let room = EVIDENCE_WAITING_MAX.saturating_sub(self.evidence.len());
-                        self.evidence.extend(evidence.into_iter().take(room));
+                        for found in evidence {
+                            self.evidence.entry(found.offender.clone()).or_insert(found);
+                        }
                         self.on_decided(certificate, now)?;
                     }
                     Out::BadSync { .. } => self.decided = None,

@@ -14,6 +14,7 @@ use girrona_types::{
 };
 
 use crate::{
+    attendance::offenders,
     chain::{Chain, Fatal, Output, Tip},
     disk::{Commit, Disk, ExecutedDeploy, Phase},
 };
@@ -178,9 +179,6 @@ impl<D: Disk> Chain<D> {
         for hash in &hashes {
             self.buffer.remove(hash);
         }
-        for evidence in &proposal.evidence {
-            self.evidence.remove(evidence);
-        }
         self.tip = Tip {
             height,
             block: block_hash,
@@ -198,6 +196,9 @@ impl<D: Disk> Chain<D> {
             Some(led_by),
             self.tip.seed,
         );
+        let mut evidence = std::mem::take(&mut self.evidence);
+        evidence.retain(|_, found| self.is_news(found));
+        self.evidence = evidence;
         self.begun = false;
         self.clear_height(height);
         self.sync.advanced(height);
@@ -215,7 +216,9 @@ impl<D: Disk> Chain<D> {
     /// The block that a decided proposal became.
     fn make_block(&self, proposal: &Proposal, root: Digest) -> Result<BlockV1, Fatal> {
         let era_end = if self.law.is_switch_block(proposal.height) {
-            let equivocators = self.equivocators_of_era(proposal)?;
+            let mut equivocators = self.attendance.caught().clone();
+            equivocators.extend(offenders(proposal));
+            let equivocators = equivocators.into_iter().collect();
             let inactive = self.attendance.absent().iter().cloned().collect();
             Some(era_end(&self.law, equivocators, inactive))
         } else {
@@ -235,24 +238,6 @@ impl<D: Disk> Chain<D> {
             proposal.deploys.iter().map(|deploy| deploy.hash).collect(),
             proposal.transfers.iter().map(|deploy| deploy.hash).collect(),
         ))
-    }
-
-    /// Who was caught in the era that this proposal ends.
-    fn equivocators_of_era(&self, last: &Proposal) -> Result<Vec<PublicKey>, Fatal> {
-        let mut found: Vec<PublicKey> =
-            last.evidence.iter().map(|evidence| evidence.offender.clone()).collect();
-        let mut height = self.tip.height;
-        while !self.law.is_switch_block(height) {
-            if let Some(stored) = self.disk.block(height)?
-                && let Some(proposal) = &stored.proposal
-            {
-                found.extend(proposal.evidence.iter().map(|evidence| evidence.offender.clone()));
-            }
-            height = height.previous().unwrap_or_default();
-        }
-        found.sort();
-        found.dedup();
-        Ok(found)
     }
 }
 

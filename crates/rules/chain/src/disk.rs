@@ -66,8 +66,8 @@ pub enum Fate {
     Pending,
     /// In the block of this height.
     Executed(Height),
-    /// Its time to live ended first.
-    Expired,
+    /// Its time to live ended first; this node noticed at that time, in milliseconds since 1970.
+    Expired(u64),
 }
 
 /// One deploy of a block, executed.
@@ -136,8 +136,8 @@ pub trait Disk: Reader + Send {
     /// Keeps the body of a deploy that is in a proposal but was not accepted here, so that the
     /// proposal can be executed. It is not pending and causes no event.
     fn keep_body(&mut self, deploy: &Arc<Deploy>) -> DiskResult<()>;
-    /// Marks pending deploys as expired; returns the ids of their `DeployExpired` events.
-    fn expire(&mut self, hashes: &[DeployHash]) -> DiskResult<Vec<EventId>>;
+    /// Marks pending deploys as expired at `now`; returns the ids of their `DeployExpired` events.
+    fn expire(&mut self, hashes: &[DeployHash], now: Timestamp) -> DiskResult<Vec<EventId>>;
 
     /// Keeps a proposal of the height in work.
     fn put_proposal(&mut self, hash: &ProposalHash, proposal: &Proposal) -> DiskResult<()>;

@@ -14,7 +14,7 @@ use casper_types::{AsymmetricType, Deploy, DeployHash, Signature, Timestamp, byt
 use girrona_consensus::{verify_certificate, verify_equivocation};
 use girrona_exec::Signed;
 use girrona_state::BlockState;
-use girrona_types::{Height, Proposal, ProposalHash, SignedDeploy, deploy};
+use girrona_types::{Equivocation, Height, Proposal, ProposalHash, SignedDeploy, deploy};
 use thiserror::Error;
 
 use crate::{
@@ -359,13 +359,25 @@ impl<D: Disk> Chain<D> {
         }
         let mut seen = BTreeSet::new();
         for evidence in &proposal.evidence {
-            if !seen.insert(evidence) {
-                return Err(Invalid::Evidence("the same twice".to_owned()));
+            if !seen.insert(&evidence.offender) {
+                return Err(Invalid::Evidence("two against one offender".to_owned()));
+            }
+            if !self.is_news(evidence) {
+                let reason = "of another era, or against somebody who was caught before";
+                return Err(Invalid::Evidence(reason.to_owned()));
             }
             verify_equivocation(&self.network, evidence, &self.validators, self.scheme.as_ref())
                 .map_err(|error| Invalid::Evidence(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Whether evidence still counts in the next block: it is about this era, whose blocks have
+    /// not convicted its offender yet.
+    pub(crate) fn is_news(&self, evidence: &Equivocation) -> bool {
+        let height = girrona_consensus::inspect(&evidence.first).map(|info| info.height);
+        height.is_some_and(|height| self.law.era_of(height) == self.next_era())
+            && !self.attendance.caught().contains(&evidence.offender)
     }
 
     /// The certificate of the height before: any that holds will do.

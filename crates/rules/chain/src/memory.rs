@@ -219,12 +219,12 @@ impl Disk for MemoryDisk {
         })
     }
 
-    fn expire(&mut self, hashes: &[DeployHash]) -> DiskResult<Vec<EventId>> {
+    fn expire(&mut self, hashes: &[DeployHash], now: Timestamp) -> DiskResult<Vec<EventId>> {
         self.durably(|disk| {
             let mut ids = Vec::with_capacity(hashes.len());
             for hash in hashes {
                 disk.accepted_at.remove(hash);
-                disk.fates.insert(*hash, Fate::Expired);
+                disk.fates.insert(*hash, Fate::Expired(now.millis()));
                 ids.push(disk.publish(Event::DeployExpired(*hash)));
             }
             Ok(ids)

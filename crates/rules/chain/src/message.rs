@@ -81,8 +81,13 @@ pub enum Request {
         /// How many at most.
         count: u64,
     },
-    /// Finality signatures of the block at this height.
-    Finality(Height),
+    /// Finality signatures of the blocks from this height on, this many blocks at most.
+    Finality {
+        /// The first.
+        from: Height,
+        /// How many at most.
+        count: u64,
+    },
 }
 
 /// The answer to a [`Request`].
@@ -98,7 +103,7 @@ pub enum Response {
     Proposal(Option<Box<Proposal>>),
     /// Blocks in order.
     Blocks(Vec<DecidedBlock>),
-    /// Finality signatures.
+    /// Finality signatures of any of the blocks that were asked for.
     Finality(Vec<FinalitySignature>),
 }
 

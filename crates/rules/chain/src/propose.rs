@@ -18,9 +18,6 @@ use crate::{
 
 /// Evidence that one proposal carries at most.
 pub(crate) const EVIDENCE_MAX: usize = 16;
-/// Evidence that waits for a proposal; when full, new evidence is dropped: what is there already
-/// keeps leaders busy for many blocks.
-pub(crate) const EVIDENCE_WAITING_MAX: usize = 256;
 
 impl<D: Disk> Chain<D> {
     /// Builds a proposal for the height in work, keeps it, and sends it around; `None` when this
@@ -50,7 +47,7 @@ impl<D: Disk> Chain<D> {
             last_commit: self.tip.certificate.clone(),
             deploys,
             transfers,
-            evidence: self.evidence.iter().take(EVIDENCE_MAX).cloned().collect(),
+            evidence: self.evidence.values().take(EVIDENCE_MAX).cloned().collect(),
         };
         let hash = proposal.hash();
         self.disk.put_proposal(&hash, &proposal)?;

@@ -162,6 +162,11 @@ impl<D: Disk> Chain<D> {
             (Request::Blocks { from, .. }, Some(Response::Blocks(blocks))) => {
                 self.on_blocks(peer, from, blocks, now);
             }
+            (Request::Finality { from, count }, Some(Response::Finality(signatures))) => {
+                if let Some(reason) = self.on_finality_answer(from, count, signatures)? {
+                    self.outputs.push(Output::Blame { peer, reason });
+                }
+            }
             (Request::Blocks { from, .. }, None) => {
                 self.sync.corrected(peer, from.previous().unwrap_or_default());
             }
@@ -330,6 +335,11 @@ impl<D: Disk> Chain<D> {
         true
     }
 
+    /// Whether a peer is being asked for finality signatures.
+    pub(crate) fn is_asking_for_finality(&self) -> bool {
+        self.sync.asked.values().any(|(_, request)| matches!(request, Request::Finality { .. }))
+    }
+
     /// Whether a fetched block can be applied now.
     pub(crate) fn can_apply_synced(&self) -> bool {
         self.begun && self.step.is_none() && self.has_next_synced()
@@ -481,7 +491,7 @@ impl<D: Disk> Chain<D> {
 }
 
 /// Whether something is due that was last done at `last`; if so, it is done now.
-fn is_due(last: &mut Option<Timestamp>, now: Timestamp, every_millis: u64) -> bool {
+pub(crate) fn is_due(last: &mut Option<Timestamp>, now: Timestamp, every_millis: u64) -> bool {
     let due = last.is_none_or(|last| now.millis().saturating_sub(last.millis()) >= every_millis);
     if due {
         *last = Some(now);

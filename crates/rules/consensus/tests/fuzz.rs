@@ -1,6 +1,6 @@
 //! Bytes from strangers: whatever comes, decoders answer with an error and the engine goes on.
 //!
-//! Under `cargo test` each target runs for a moment; `cargo bolero test NAME` runs it for long.
+//! Under `cargo test` each target runs for a moment; `cargo xtask fuzz SECONDS` runs it for long.
 
 #[path = "sim/scheme.rs"]
 mod scheme;

@@ -159,8 +159,9 @@ fn execute_code(
         let cost = if job.fees.is_minimum_penalty() { payment_gas_limit } else { casper_cost };
         return job.penalize(ledger, sender, failure, penalty, cost);
     }
+    let least = U512::from(job.law().least_charge());
     match motes_for(payment.gas, price) {
-        Some(used) if used <= ledger.paid => {}
+        Some(used) if used.max(least) <= ledger.paid => {}
         Some(_) => {
             let failure = Failure::InsufficientPayment;
             return job.penalize(ledger, sender, failure, penalty, payment_gas_limit);
@@ -195,7 +196,7 @@ fn execute_code(
     let gas = payment.gas.checked_add(session.gas).ok_or(Error::Supply)?;
     let used = motes_for(gas, price).ok_or(Error::Supply)?;
     let (spent, cost) = match &session.failure {
-        None => (used, gas),
+        None => (used.max(least), gas_for(least, price).unwrap_or_default().max(gas)),
         Some(_) => {
             ledger.rollback(after_payment);
             let charge = job.fees.failure_charge(used);

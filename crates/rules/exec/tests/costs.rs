@@ -313,6 +313,8 @@ fn a_penalty_is_shown_as_one_write_and_one_addition() {
 
 /// Gas of a session that does nothing.
 const IDLE_GAS: u64 = 200;
+/// What running code costs at least, where failure costs the penalty at least.
+const LEAST: u64 = 100_000_000;
 
 /// What a session of a deploy that paid 5 GIRRO costs the sender, earns the proposer and destroys.
 fn settle(
@@ -340,9 +342,10 @@ fn refunds_and_fees_are_settled_to_the_mote() {
     let lost = 5 * GIRRO - share;
     let idle = guest::idles;
     assert_eq!(
-        settle(Refund([1, 1]), PayToProposer, MinimumPenalty, idle()),
+        settle(Refund([1, 1]), PayToProposer, Casper15, idle()),
         (IDLE_GAS, IDLE_GAS, 0)
     );
+    assert_eq!(settle(Refund([1, 1]), PayToProposer, MinimumPenalty, idle()), (LEAST, LEAST, 0));
     assert_eq!(settle(Refund([99, 100]), PayToProposer, Casper15, idle()), (lost, lost, 0));
     assert_eq!(settle(Refund([0, 1]), PayToProposer, Casper15, idle()), {
         (5 * GIRRO, 5 * GIRRO, 0)
@@ -352,10 +355,10 @@ fn refunds_and_fees_are_settled_to_the_mote() {
         (5 * GIRRO, lost, share)
     );
     assert_eq!(
-        settle(RefundHandling::Burn([1, 1]), PayToProposer, MinimumPenalty, idle()),
+        settle(RefundHandling::Burn([1, 1]), PayToProposer, Casper15, idle()),
         (5 * GIRRO, IDLE_GAS, unused)
     );
-    assert_eq!(settle(Refund([1, 1]), Burn, MinimumPenalty, idle()), (IDLE_GAS, 0, IDLE_GAS));
+    assert_eq!(settle(Refund([1, 1]), Burn, MinimumPenalty, idle()), (LEAST, 0, LEAST));
     assert_eq!(settle(Refund([99, 100]), Burn, Casper15, idle()), (lost, 0, lost));
     assert_eq!(
         settle(RefundHandling::Burn([1, 1]), Burn, Casper15, idle()),
@@ -388,8 +391,26 @@ fn failures_are_settled_by_the_same_rules() {
 fn balance_exactly_max_payment_cost_executes() {
     let mut world = World::with_poor(law(FailureCharge::MinimumPenalty), PENALTY);
     let result = world.one(world.session(POOR, PENALTY, guest::idles(), none()));
-    assert_eq!(seen(&result), (IDLE_GAS, None, 0));
-    assert_eq!(world.balance(POOR), PENALTY - IDLE_GAS);
+    assert_eq!(seen(&result), (LEAST, None, 0));
+    assert_eq!(world.balance(POOR), PENALTY - LEAST);
+}
+
+#[test]
+fn code_that_uses_no_gas_costs_what_a_transfer_does() {
+    let module = || wat::parse_str("(module (memory 1) (func (export \"call\")))").unwrap();
+    let mut world = World::new(law(FailureCharge::MinimumPenalty));
+    let result = world.one(world.session(ANA, 5 * GIRRO, module(), none()));
+    assert_eq!(seen(&result), (LEAST, None, 0));
+    assert_eq!(world.balance(ANA), 1_000 * GIRRO - LEAST);
+    let dear = world.priced(ANA, 2, pay(5 * GIRRO), world::module(module(), none()));
+    assert_eq!(seen(&world.one(dear)), (LEAST / 2, None, 0));
+    assert_eq!(world.balance(ANA), 1_000 * GIRRO - 2 * LEAST);
+    let stingy = world.session(ANA, LEAST - 1, module(), none());
+    assert_eq!(seen(&world.one(stingy)), (PENALTY, Some("Insufficient payment"), 0));
+
+    let mut casper = World::new(law(FailureCharge::Casper15));
+    let result = casper.one(casper.session(ANA, 5 * GIRRO, module(), none()));
+    assert_eq!(seen(&result), (0, None, 0));
 }
 
 #[test]

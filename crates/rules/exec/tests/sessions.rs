@@ -121,8 +121,8 @@ fn storage_is_paid_by_the_byte() {
             format!("(call $new_uref (i32.const 4096) (i32.const 0) (i32.const {}))", value.len());
         guest(&[(0, &value)], &body)
     };
-    let short = seen(&world.one(world.session(ANA, PAID, store(10), args()))).0;
-    let long = seen(&world.one(world.session(ANA, PAID, store(1_010), args()))).0;
+    let short = seen(&world.one(world.session(ANA, PAID, store(100), args()))).0;
+    let long = seen(&world.one(world.session(ANA, PAID, store(1_100), args()))).0;
     // Each byte more is stored, and was an argument of the call.
     assert_eq!(long - short, 1_000 * (1_117_587 + 590));
 }

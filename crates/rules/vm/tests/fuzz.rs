@@ -1,7 +1,7 @@
 //! Arbitrary bytes as modules, arbitrary instructions as bodies, arbitrary arguments for every host
 //! function: no panic, no endless run, no memory beyond what the law allows.
 //!
-//! Short under `cargo test`; `cargo bolero test` goes on for as long as you like.
+//! Short under `cargo test`; `cargo xtask fuzz SECONDS` goes on for as long as you like.
 
 #[path = "suite/host.rs"]
 mod host;

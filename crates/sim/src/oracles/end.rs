@@ -81,7 +81,7 @@ impl Oracles {
         for (hash, fate) in disk.fates() {
             let told = match fate {
                 Fate::Executed(_) => processed.contains_key(hash),
-                Fate::Expired => expired.contains_key(hash) && !processed.contains_key(hash),
+                Fate::Expired(_) => expired.contains_key(hash) && !processed.contains_key(hash),
                 Fate::Pending => accepted.contains_key(hash) && !expired.contains_key(hash),
             };
             if !told {

@@ -292,7 +292,7 @@ impl Chain {
         }
         said("accepted", height);
         if store.fate(deploys[3].hash())? == Some(Fate::Pending) {
-            store.expire(&[*deploys[3].hash()])?;
+            store.expire(&[*deploys[3].hash()], Timestamp::from(height))?;
         }
         store.keep_body(&Arc::new(deploy(height * 10 + 9)))?;
         for round in 0..2 {
@@ -364,7 +364,7 @@ impl Chain {
             assert_eq!(transfers.len(), if height == 0 { 0 } else { 2 });
             if height > 0 {
                 let lost = deploys(height)[3].clone();
-                assert_eq!(store.fate(lost.hash()).unwrap(), Some(Fate::Expired));
+                assert_eq!(store.fate(lost.hash()).unwrap(), Some(Fate::Expired(height)));
             }
         }
         assert_eq!(reader.block(Height(tip + 1)).unwrap().map(|_| ()), None);

@@ -36,7 +36,7 @@ fn an_id_is_never_used_twice_even_over_a_restart() {
         let mut store = open(dir.path());
         let pair = [Arc::new(deploy(round)), Arc::new(deploy(100 + round))];
         ids.extend(store.accept(&pair, Timestamp::from(round)).unwrap());
-        ids.extend(store.expire(&[*pair[0].hash()]).unwrap());
+        ids.extend(store.expire(&[*pair[0].hash()], Timestamp::from(round)).unwrap());
     }
     assert_eq!(ids, (0..12).collect::<Vec<_>>());
     let store = open(dir.path());

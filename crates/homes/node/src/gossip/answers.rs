@@ -74,11 +74,12 @@ impl Answers {
                 Response::Proposal(proposal.map(|proposal| Box::new(proposal.as_ref().clone())))
             }
             Request::Blocks { from, count } => Response::Blocks(self.blocks(from, count)?),
-            Request::Finality(height) => {
-                let signatures = match self.store.block(height)? {
-                    Some(stored) => self.store.finality_signatures(stored.block.hash())?,
-                    None => Vec::new(),
-                };
+            Request::Finality { from, count } => {
+                let mut signatures = Vec::new();
+                for height in from.0..from.0.saturating_add(count.min(BLOCKS_MAX)) {
+                    let Some(stored) = self.store.block(Height(height))? else { break };
+                    signatures.extend(self.store.finality_signatures(stored.block.hash())?);
+                }
                 Response::Finality(signatures)
             }
         };

@@ -266,7 +266,13 @@ fn payment_that_buys_nothing() {
     assert_eq!(node.put(&deploy).unwrap_err(), text);
     let payment = ExecutableDeployItem::new_standard_payment(U512::zero());
     let deploy = signed(Draft { payment, ..draft(node.now) });
-    let text = "invalid deploy: payment amount of 0 buys no gas; offer at least 1 mote";
+    let text = "invalid deploy: payment amount of 0 is too small; running code costs at least \
+                100000000 motes";
+    assert_eq!(node.put(&deploy).unwrap_err(), text);
+    let payment = ExecutableDeployItem::new_standard_payment(U512::from(99_999_999));
+    let deploy = signed(Draft { payment, ..draft(node.now) });
+    let text = "invalid deploy: payment amount of 99999999 is too small; running code costs at \
+                least 100000000 motes";
     assert_eq!(node.put(&deploy).unwrap_err(), text);
 }
 
