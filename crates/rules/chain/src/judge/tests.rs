@@ -1,7 +1,8 @@
 //! What a hostile leader could propose, and that none of it is voted for.
 
 use casper_types::{Approval, EraId, Timestamp};
-use girrona_types::chainspec::MOTES_PER_GIRRO;
+use girrona_consensus::{CasperKeys, Message, Vote, VoteKind};
+use girrona_types::{Equivocation, Round, chainspec::MOTES_PER_GIRRO};
 
 use super::*;
 use crate::testing::{Alone, Person, law, module, transfer, transfer_after};
@@ -96,7 +97,7 @@ fn what_surrounds_the_deploys_must_hold() {
             "its evidence: ",
             Box::new(|p| {
                 let offender = Person::new(200).public;
-                p.evidence.push(girrona_types::Equivocation {
+                p.evidence.push(Equivocation {
                     offender,
                     first: vec![1],
                     second: vec![2],
@@ -281,4 +282,50 @@ fn other_approvals_than_the_stored_ones_are_checked_and_used() {
     })
     .unwrap_err();
     assert!(refusal.contains("account authorization invalid"), "{refusal}");
+}
+
+/// Two votes of the only validator in one slot.
+fn contradiction(node: &Alone, height: Height, round: u32) -> Equivocation {
+    let person = Person::new(200);
+    let scheme = CasperKeys::signer(person.secret).unwrap();
+    let vote = |value| {
+        let (kind, round) = (VoteKind::Prevote, Round(round));
+        let vote = Vote { kind, height, round, value, signer: person.public.clone() };
+        Message::Vote(vote.sign(&node.chain.network, &scheme).unwrap()).encode()
+    };
+    let (a, b) = (vote(None), vote(Some(ProposalHash([1; 32]))));
+    let (first, second) = if a <= b { (a, b) } else { (b, a) };
+    Equivocation { offender: person.public.clone(), first, second }
+}
+
+#[test]
+fn evidence_counts_in_its_era_and_once_for_each_offender() {
+    let mut node = node();
+    let height = node.chain.height();
+    let news = [0, 1].map(|round| contradiction(&node, height, round));
+    let refusal = |node: &mut Alone, evidence: &[Equivocation]| {
+        judged(node, &[], |proposal| proposal.evidence = evidence.to_vec()).unwrap_err()
+    };
+    assert!(refusal(&mut node, &news).contains("two against one offender"));
+    let later = contradiction(&node, Height(height.0 + node.law.era_blocks()), 0);
+    assert!(refusal(&mut node, &[later]).contains("of another era"));
+
+    let [first, second] = news;
+    assert_eq!(judged(&mut node, &[], |p| p.evidence = vec![first.clone()]), Ok(()));
+    node.chain.evidence.insert(first.offender.clone(), first.clone());
+    let block = node.block();
+    assert_eq!(block.proposal.as_ref().unwrap().evidence, std::slice::from_ref(&first));
+    assert!(node.chain.evidence.is_empty(), "it is told once");
+    assert!(refusal(&mut node, &[first]).contains("who was caught before"));
+    assert!(refusal(&mut node, std::slice::from_ref(&second)).contains("who was caught before"));
+
+    // The end of the era names the offender; then the sheet is clean.
+    while !node.law.is_switch_block(node.chain.height()) {
+        node.block();
+    }
+    let end = node.chain.disk().tip().unwrap().unwrap();
+    let named = end.block.era_end().unwrap().equivocators().to_vec();
+    assert_eq!(named, [second.offender.clone()]);
+    assert!(node.chain.attendance.caught().is_empty());
+    assert!(refusal(&mut node, &[second]).contains("of another era"));
 }
