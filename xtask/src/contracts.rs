@@ -58,7 +58,11 @@ fn compile(root: &Path) -> Result<Vec<PathBuf>> {
         bail!("there is no contracts/Cargo.toml");
     }
     succeed(command(&folder, &format!("rustup target add {TARGET}")))?;
-    succeed(command(&folder, &format!("cargo build --release --target {TARGET}")))?;
+    let mut build = command(&folder, &format!("cargo build --locked --release --target {TARGET}"));
+    // Other flags would make other bytes.
+    build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
+    succeed(build)?;
     let built = folder.join(format!("target/{TARGET}/release"));
     let mut files = Vec::new();
     for entry in fs::read_dir(&built).with_context(|| format!("list {}", built.display()))? {

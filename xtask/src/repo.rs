@@ -96,3 +96,10 @@ pub(crate) fn metadata(root: &Path, arguments: &[&str]) -> Result<serde_json::Va
     }
     serde_json::from_slice(&output.stdout).context("read the output of cargo metadata")
 }
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
+    let metadata = metadata(root, &["--no-deps"])?;
+    let folder = metadata["target_directory"].as_str();
+    folder.map(PathBuf::from).context("cargo metadata names no target folder")
+}

@@ -1,6 +1,6 @@
 //! Checks that take time: the whole test run, golden files, benchmarks, the simulator, fuzzing.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use anyhow::{Result, bail};
 
@@ -47,19 +47,31 @@ pub(crate) fn bless(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs every benchmark; arguments go to them.
+/// Prints the figures of `docs/benchmarks.md`: of parts of the program (`parts`), of a network of
+/// processes (`network`), and of the execution engine beside Casper's (`engine`); all of them when
+/// none is named.
 ///
 /// # Errors
-/// When there is none, or one fails.
-pub(crate) fn bench(root: &Path, arguments: &[String]) -> Result<()> {
-    let benches = targets(root, "/benches/")?;
-    if benches.is_empty() {
-        bail!("no crate has a `benches` folder");
+/// When a name is unknown, or a benchmark fails.
+pub(crate) fn bench(root: &Path, wanted: &[String]) -> Result<()> {
+    const KINDS: [&str; 3] = ["parts", "network", "engine"];
+    if let Some(unknown) = wanted.iter().find(|word| !KINDS.contains(&word.as_str())) {
+        bail!("`{unknown}` is no benchmark; there are {}", KINDS.join(", "));
     }
-    for (package, bench) in benches {
-        let mut run = command(root, &format!("cargo bench --package {package} --bench {bench} --"));
-        run.args(arguments);
+    let is_wanted = |kind: &str| wanted.is_empty() || wanted.iter().any(|word| word == kind);
+    if is_wanted("parts") {
+        succeed(command(root, "cargo bench --locked --workspace --benches"))?;
+    }
+    if is_wanted("network") {
+        // With all examples, so that everything is built with one set of features.
+        succeed(command(root, "cargo build --locked --release --workspace --bins --examples"))?;
+        let built = repo::target_folder(root)?.join("release");
+        let mut run = Command::new(built.join("examples/network"));
+        run.current_dir(root).env("GIRRONA_BIN", built.join("girrona")).env("RATE", "1800");
         succeed(run)?;
+    }
+    if is_wanted("engine") {
+        succeed(command(&root.join("peers/engine"), "cargo run --locked --release"))?;
     }
     Ok(())
 }
@@ -86,19 +98,4 @@ pub(crate) fn fuzz(root: &Path, seconds: u64) -> Result<()> {
     run.env("BOLERO_RANDOM_TEST_TIME_MS", seconds.saturating_mul(1_000).to_string())
         .env("BOLERO_RANDOM_ITERATIONS", u32::MAX.to_string());
     succeed(run)
-}
-
-/// Targets of the workspace whose source lies in such a folder: package and target name.
-fn targets(root: &Path, folder: &str) -> Result<Vec<(String, String)>> {
-    let metadata = repo::metadata(root, &["--no-deps"])?;
-    let mut found = Vec::new();
-    for package in metadata["packages"].as_array().into_iter().flatten() {
-        for target in package["targets"].as_array().into_iter().flatten() {
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            if text(&target["src_path"]).contains(folder) {
-                found.push((text(&package["name"]), text(&target["name"])));
-            }
-        }
-    }
-    Ok(found)
 }

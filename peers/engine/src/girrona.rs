@@ -21,13 +21,12 @@ use girrona_types::{
 
 use crate::{
     clock::{Span, timed},
-    report::Steps,
-    workload::{BALANCE, BLOCK_TIME, STAKE, Workload},
+    plan::{BALANCE, BLOCK_TIME, Played, STAKE},
+    workload::Workload,
 };
 
-/// Executes and commits every block; the first is not timed. Returns what the steps of the others
-/// took and every account's balance.
-pub(crate) fn run(workload: &Workload, dir: &Path) -> Result<(Steps, Vec<String>)> {
+/// Executes and commits every block; the first is not timed.
+pub(crate) fn play(workload: &Workload, dir: &Path) -> Result<Played> {
     let law = law(&workload.keys);
     let mut store = Store::open(dir, &Options::default()).context("open a store")?;
     let first = genesis(&law).context("make genesis")?;
@@ -46,9 +45,8 @@ pub(crate) fn run(workload: &Workload, dir: &Path) -> Result<(Steps, Vec<String>
     })?;
 
     let (mut execute, mut root, mut commit) = (Span::default(), Span::default(), Span::default());
-    for (number, block) in workload.blocks.iter().enumerate() {
-        let deploys: Vec<Arc<Deploy>> =
-            block.iter().map(|transfer| Arc::new(transfer.deploy.clone())).collect();
+    for (number, block) in workload.deploys.iter().enumerate() {
+        let deploys: Vec<Arc<Deploy>> = block.iter().cloned().map(Arc::new).collect();
         let decided = decide(&law, &mut store, number as u64 + 1, parent, &deploys)?;
 
         let (outcome, executing) = timed(|| execute_decided(&law, &decided, &deploys, &store));
@@ -65,7 +63,9 @@ pub(crate) fn run(workload: &Workload, dir: &Path) -> Result<(Steps, Vec<String>
         }
     }
     let balances = workload.keys.iter().map(|key| balance(&store, key)).collect::<Result<_>>()?;
-    Ok((vec![("execute", execute), ("root", root), ("commit", commit)], balances))
+    let steps = [("execute", execute), ("root", root), ("commit", commit)];
+    let steps = steps.map(|(name, span)| (name.to_owned(), span)).into();
+    Ok(Played { steps, balances })
 }
 
 /// A decided proposal.

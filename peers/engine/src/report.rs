@@ -22,9 +22,6 @@ impl Engine {
     }
 }
 
-/// The steps of a run by name, with what each took.
-pub(crate) type Steps = Vec<(&'static str, Span)>;
-
 /// One engine on one workload.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -35,7 +32,7 @@ pub(crate) struct Run {
     /// Transfers in all timed blocks.
     pub(crate) transfers: usize,
     /// What it took.
-    pub(crate) steps: Steps,
+    pub(crate) steps: Vec<(String, Span)>,
 }
 
 impl Run {
@@ -60,7 +57,7 @@ impl Run {
 /// Where the time of a run went.
 pub(crate) fn details(run: &Run) -> String {
     let mut text = format!("{}, blocks of {}:", run.engine.name(), run.block);
-    for (step, span) in run.steps.iter().chain([&("in all", run.total())]) {
+    for (step, span) in run.steps.iter().chain([&("in all".to_owned(), run.total())]) {
         let (thread, process) = (run.each(span.thread), run.each(span.process));
         let wall = run.each(span.wall);
         let _ = write!(text, "\n    {step:24} {thread:6.1} us thread CPU, ");

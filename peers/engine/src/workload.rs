@@ -5,37 +5,19 @@ use casper_types::{
     RuntimeArgs, SecretKey, Signature, TimeDiff, Timestamp, U512, bytesrepr::ToBytes,
 };
 
+use crate::plan::{AMOUNT, Plan, Transfer};
+
 /// Accounts at genesis.
 const ACCOUNTS: usize = 1_000;
-/// What each has at genesis, in motes.
-pub(crate) const BALANCE: u64 = 1_000_000_000_000_000;
-/// What the first account has staked, in motes; it proposes every block.
-pub(crate) const STAKE: u64 = 1_000_000_000_000;
-/// What each transfer moves, in motes: the least that Casper accepts.
-pub(crate) const AMOUNT: u64 = 2_500_000_000;
-/// Milliseconds between blocks.
-pub(crate) const BLOCK_TIME: u64 = 1_000;
 
 /// Accounts and blocks of transfers between them.
 pub(crate) struct Workload {
-    /// The seed of each account's secret key.
-    pub(crate) seeds: Vec<[u8; 32]>,
+    /// What both engines get.
+    pub(crate) plan: Plan,
     /// The key of each account.
     pub(crate) keys: Vec<PublicKey>,
-    /// What is in each block.
-    pub(crate) blocks: Vec<Vec<Transfer>>,
-}
-
-/// One native transfer.
-pub(crate) struct Transfer {
-    /// Whose; a place in the list of accounts.
-    pub(crate) from: usize,
-    /// To whom; a place in the list of accounts.
-    pub(crate) to: usize,
-    /// The number that the sender gave it.
-    pub(crate) id: u64,
-    /// The whole deploy, with its sender's approval.
-    pub(crate) deploy: Deploy,
+    /// The whole deploys of each block, with their senders' approvals.
+    pub(crate) deploys: Vec<Vec<Deploy>>,
 }
 
 impl Workload {
@@ -51,21 +33,20 @@ impl Workload {
             .collect();
         let mut dice = Dice(7);
         let mut id = 0;
-        let blocks = (0..blocks)
-            .map(|_| {
-                (0..transfers)
-                    .map(|_| {
-                        id += 1;
-                        let from = dice.roll(ACCOUNTS);
-                        // Anybody but oneself.
-                        let to = (from + 1 + dice.roll(ACCOUNTS - 1)) % ACCOUNTS;
-                        let deploy = deploy(&keys[from], &keys[to], id);
-                        Transfer { from, to, id, deploy }
-                    })
-                    .collect()
-            })
-            .collect();
-        Self { seeds, keys, blocks }
+        let mut block = || {
+            let mut transfer = || {
+                id += 1;
+                let from = dice.roll(ACCOUNTS);
+                // Anybody but oneself.
+                let to = (from + 1 + dice.roll(ACCOUNTS - 1)) % ACCOUNTS;
+                let whole = deploy(&keys[from], &keys[to], id);
+                let deploy = whole.hash().inner().value();
+                (Transfer { from, to, id, deploy }, whole)
+            };
+            (0..transfers).map(|_| transfer()).unzip()
+        };
+        let (blocks, deploys) = (0..blocks).map(|_| block()).unzip();
+        Self { plan: Plan { seeds, blocks }, keys, deploys }
     }
 }
 

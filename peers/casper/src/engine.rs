@@ -14,21 +14,19 @@ use casper_execution_engine::{
     storage::global_state::scratch::ScratchGlobalState,
 };
 use casper_hashing::Digest;
-use casper_types_4::{
+use casper_types::{
     DeployHash, Motes, ProtocolVersion, PublicKey, RuntimeArgs, SecretKey, U512,
     account::AccountHash,
 };
 
 use crate::{
     clock::{Span, timed},
-    report::Steps,
-    workload::{AMOUNT, BALANCE, BLOCK_TIME, STAKE, Transfer, Workload},
+    plan::{AMOUNT, BALANCE, BLOCK_TIME, Plan, Played, STAKE, Transfer},
 };
 
-/// Executes and commits every block; the first is not timed. Returns what the steps of the others
-/// took and every account's balance.
-pub(crate) fn run(workload: &Workload, dir: &Path) -> Result<(Steps, Vec<String>)> {
-    let keys = keys(workload)?;
+/// Executes and commits every block; the first is not timed.
+pub(crate) fn play(plan: &Plan, dir: &Path) -> Result<Played> {
+    let keys = keys(plan)?;
     let accounts: Vec<AccountHash> = keys.iter().map(PublicKey::to_account_hash).collect();
     let mut builder = LmdbWasmTestBuilder::new_with_config(dir, Default::default());
     builder.run_genesis(&create_run_genesis_request(genesis(&keys)));
@@ -37,7 +35,7 @@ pub(crate) fn run(workload: &Workload, dir: &Path) -> Result<(Steps, Vec<String>
     let engine = builder.get_engine_state();
 
     let (mut execute, mut write, mut sync) = (Span::default(), Span::default(), Span::default());
-    for (number, block) in workload.blocks.iter().enumerate() {
+    for (number, block) in plan.blocks.iter().enumerate() {
         let time = BLOCK_TIME * number as u64;
         let items = block.iter().map(|transfer| item(&accounts, transfer));
         let items = items.collect::<Result<_>>()?;
@@ -63,7 +61,9 @@ pub(crate) fn run(workload: &Workload, dir: &Path) -> Result<(Steps, Vec<String>
         }
     };
     let balances = keys.iter().map(balance).collect::<Result<_>>()?;
-    Ok((vec![("execute", execute), ("write the scratch state", write), ("sync", sync)], balances))
+    let steps = [("execute", execute), ("write the scratch state", write), ("sync", sync)];
+    let steps = steps.map(|(name, span)| (name.to_owned(), span)).into();
+    Ok(Played { steps, balances })
 }
 
 fn execute_all(
@@ -91,12 +91,12 @@ fn execute_all(
     Ok(())
 }
 
-fn keys(workload: &Workload) -> Result<Vec<PublicKey>> {
+fn keys(plan: &Plan) -> Result<Vec<PublicKey>> {
     let key = |seed| {
         let secret = SecretKey::ed25519_from_bytes(seed).map_err(|error| anyhow!("{error}"))?;
         Ok(PublicKey::from(&secret))
     };
-    workload.seeds.iter().map(key).collect()
+    plan.seeds.iter().map(key).collect()
 }
 
 fn genesis(keys: &[PublicKey]) -> Vec<GenesisAccount> {
@@ -124,6 +124,6 @@ fn item(accounts: &[AccountHash], transfer: &Transfer) -> Result<DeployItem> {
         },
         1,
         [from].into(),
-        DeployHash::new(transfer.deploy.hash().inner().value()),
+        DeployHash::new(transfer.deploy),
     ))
 }

@@ -1,0 +1,16 @@
+//! Malformed, forged, foreign, repeated and far too much: at JSON-RPC, at the event streams and in
+//! the swarm of real nodes. Each gets a clear refusal, and the nodes stay up, answer and stay small
+//! while the chain goes on.
+
+#[path = "hostile/events.rs"]
+mod events;
+#[path = "hostile/peer.rs"]
+mod peer;
+#[path = "hostile/rpc.rs"]
+mod rpc;
+#[path = "hostile/stranger.rs"]
+mod stranger;
+#[path = "hostile/swarm.rs"]
+mod swarm;
+#[path = "hostile/watch.rs"]
+mod watch;
