@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use girrona_devnet::{Algorithm, KeyFolder, config_text};
 use girrona_node::NodeConfig;
 use girrona_types::{Chainspec, config};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -29,6 +30,7 @@ pub(crate) async fn run(arguments: NodeRunArgs) -> Result<ExitCode> {
     } else {
         log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     }
+    raise_open_files();
     let config = read::<NodeConfig>(&arguments.config)?.rooted_at(folder_of(&arguments.config));
     let mut signals = StopSignals::listen()?;
     let with_parent = arguments.exit_with_parent;
@@ -96,6 +98,21 @@ pub(crate) fn check(arguments: &NodeCheckArgs) -> Result<ExitCode> {
     say!("{} {role}", styled(BOLD, "node   "));
     say!("{} {}", styled(BOLD, "data   "), report.config.data.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node holds a thousand connections and more; many systems start programs with fewer open files
+/// than they allow.
+fn raise_open_files() {
+    const ENOUGH: u64 = 4_096;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let allowed = if raised.is_ok() { limit.maximum } else { limit.current };
+    if let Some(allowed) = allowed.filter(|allowed| *allowed < ENOUGH) {
+        tracing::warn!(
+            "this system allows {allowed} open files; a busy node needs {ENOUGH}: raise the limit, \
+             for example with `ulimit -n {ENOUGH}`"
+        );
+    }
 }
 
 /// Reads a configuration file.

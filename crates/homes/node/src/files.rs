@@ -124,9 +124,7 @@ fn owner_of_data(folder: &Path, law: &Chainspec) -> Result<bool, Error> {
             expected,
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => {
-            Err(Error::File { doing: "read", path: path.display().to_string(), source })
-        }
+        Err(source) => Err(Error::File { doing: "read", path: path.display().to_string(), source }),
     }
 }
 

@@ -341,10 +341,7 @@ fn refunds_and_fees_are_settled_to_the_mote() {
     let share = unused * 99 / 100;
     let lost = 5 * GIRRO - share;
     let idle = guest::idles;
-    assert_eq!(
-        settle(Refund([1, 1]), PayToProposer, Casper15, idle()),
-        (IDLE_GAS, IDLE_GAS, 0)
-    );
+    assert_eq!(settle(Refund([1, 1]), PayToProposer, Casper15, idle()), (IDLE_GAS, IDLE_GAS, 0));
     assert_eq!(settle(Refund([1, 1]), PayToProposer, MinimumPenalty, idle()), (LEAST, LEAST, 0));
     assert_eq!(settle(Refund([99, 100]), PayToProposer, Casper15, idle()), (lost, lost, 0));
     assert_eq!(settle(Refund([0, 1]), PayToProposer, Casper15, idle()), {

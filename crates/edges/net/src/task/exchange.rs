@@ -23,7 +23,7 @@ const MAX_ASKED_PER_PEER: usize = 64;
 /// Requests of one peer that the owner has not answered, and bytes of answers to all peers that are
 /// not sent yet. What comes on top is refused.
 const MAX_ANSWERING_PER_PEER: usize = 64;
-const MAX_ANSWERING_BYTES: usize = 256 << 20;
+const MAX_ANSWERING_BYTES: usize = 64 << 20;
 
 impl Task {
     pub(super) fn ask(&mut self, peer: PeerId, bytes: Bytes, reply: Asked) {

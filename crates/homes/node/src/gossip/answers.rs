@@ -1,5 +1,7 @@
 //! What peers may ask, answered from disk beside the brain.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use casper_types::{DeployHash, Digest};
 use girrona_chain::{
@@ -94,7 +96,8 @@ impl Answers {
     fn deploys(&self, hashes: &[[u8; 32]]) -> Result<Vec<Vec<u8>>, Unanswered> {
         let mut found = Vec::new();
         let mut size = 0;
-        for hash in hashes {
+        // Who names one twice gets it once.
+        for hash in hashes.iter().collect::<BTreeSet<_>>() {
             let hash = DeployHash::new(Digest::from(*hash));
             let Some(deploy) = self.store.body(&hash)? else { continue };
             let bytes = message::encode_deploy(&deploy)?;

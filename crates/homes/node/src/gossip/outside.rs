@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use casper_types::Timestamp;
 use girrona_chain::{
-    Input, Peer, RequestId, SharedScheme, Source, Verdict,
+    Peer, RequestId, SharedScheme, Source, Verdict,
     message::{self, Direct, Gossip, Introduction, Request, Response},
 };
 use girrona_net::{Net, PeerId, Topic};
@@ -182,9 +182,7 @@ impl Outside {
     }
 
     fn answered(&self, id: RequestId, response: Option<Response>) {
-        if !self.mailbox.urgent(Input::Answer { id, response }) {
-            warn!("the chain is too busy to take an answer");
-        }
+        self.mailbox.answer(id, response);
     }
 
     /// Checks deploys that were pulled from a peer and brings the good ones to the brain.

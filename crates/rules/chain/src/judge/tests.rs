@@ -97,11 +97,7 @@ fn what_surrounds_the_deploys_must_hold() {
             "its evidence: ",
             Box::new(|p| {
                 let offender = Person::new(200).public;
-                p.evidence.push(Equivocation {
-                    offender,
-                    first: vec![1],
-                    second: vec![2],
-                });
+                p.evidence.push(Equivocation { offender, first: vec![1], second: vec![2] });
             }),
         ),
     ];
