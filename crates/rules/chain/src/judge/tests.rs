@@ -321,7 +321,7 @@ fn evidence_counts_in_its_era_and_once_for_each_offender() {
     }
     let end = node.chain.disk().tip().unwrap().unwrap();
     let named = end.block.era_end().unwrap().equivocators().to_vec();
-    assert_eq!(named, [second.offender.clone()]);
+    assert_eq!(named, std::slice::from_ref(&second.offender));
     assert!(node.chain.attendance.caught().is_empty());
     assert!(refusal(&mut node, &[second]).contains("of another era"));
 }
