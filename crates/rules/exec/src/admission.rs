@@ -169,7 +169,7 @@ fn check_item(
     let major = law.protocol.version.value().major;
     let target = resolve(item, account, major, &mut |key: &Key| read(state, key))?;
     Ok(match target {
-        Ok(Target::Module(_) | Target::Stored(_)) => Ok(()),
+        Ok(Target::Module(_) | Target::Stored(..)) => Ok(()),
         Err(unresolved) => Err(unresolved.into()),
     })
 }

@@ -1,5 +1,6 @@
 //! Where code that can run comes from.
 
+use casper_types::HashAddr;
 use girrona_types::wasm_costs::WasmConfig;
 use girrona_vm::{Interpreter, PrepareError, Prepared, prepare};
 
@@ -14,6 +15,21 @@ pub trait CodeSource {
     /// # Errors
     /// The rule that the module breaks.
     fn code(&mut self, module: &[u8], wasm: &WasmConfig) -> Result<Prepared, PrepareError>;
+
+    /// As [`CodeSource::code`], for a stored module whose address follows from its bytes: there is
+    /// no other module at `hash`.
+    ///
+    /// # Errors
+    /// The rule that the module breaks.
+    fn stored(
+        &mut self,
+        hash: HashAddr,
+        module: &[u8],
+        wasm: &WasmConfig,
+    ) -> Result<Prepared, PrepareError> {
+        let _ = hash;
+        self.code(module, wasm)
+    }
 }
 
 /// Prepares every module anew, for the reference interpreter.

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Failure},
     ledger::{Allowance, Ledger, Moment},
     payment::{Fees, gas_for, motes_for},
-    runtime::{self, Run},
+    runtime::{self, Program, Run},
     signed::{Signed, spending_limit},
     system::SYSTEM,
     target::{Target, resolve},
@@ -146,12 +146,11 @@ fn execute_code(
     // Payment: it has to put motes into the payment purse, at least what it costs itself.
     let payment = match payment {
         Target::Module([]) => standard_payment(ledger, sender, deploy.payment().args())?,
-        Target::Module(module) => {
-            let phase = Phase::Payment;
+        target => {
             let args = deploy.payment().args();
-            runtime::run(job, ledger, code, module, args, phase, payment_gas_limit)?
+            let program = program(target);
+            runtime::run(job, ledger, code, program, args, Phase::Payment, payment_gas_limit)?
         }
-        Target::Stored(_) => Run::failed(STORED),
     };
     if let Some(failure) = payment.failure {
         // Casper shows the gas used by a module that it could not even start: none.
@@ -177,14 +176,9 @@ fn execute_code(
     let after_payment = ledger.moment();
     let gas_limit =
         gas_for(paid, price).and_then(|gas| gas.checked_sub(payment.gas)).unwrap_or_default();
-    let session = match session {
-        // Refused by every acceptor; in a block it fails as a module that is none.
-        Target::Module(module) => {
-            let args = deploy.session().args();
-            runtime::run(job, ledger, code, module, args, Phase::Session, gas_limit)?
-        }
-        Target::Stored(_) => Run::failed(STORED),
-    };
+    let args = deploy.session().args();
+    let session =
+        runtime::run(job, ledger, code, program(session), args, Phase::Session, gas_limit)?;
     let malformed = session.failure.as_ref().is_some_and(Failure::is_malformed);
     if malformed || (session.gas.is_zero() && paid < penalty) {
         let failure = session.failure.unwrap_or(Failure::InsufficientPayment);
@@ -224,9 +218,14 @@ fn execute_code(
     Ok(Ending { failure: session.failure, cost, transfers: session.transfers })
 }
 
-/// Contracts that are stored and are not the system's: nobody can store one yet, and the system's
-/// have no entry points, so this is what a state made by a later version would meet.
-const STORED: Failure = Failure::Trap(Trap::NotAvailable("stored contracts"));
+/// A session without bytes is refused by every acceptor; in a block it fails as a module that is
+/// none.
+const fn program(target: Target<'_>) -> Program<'_> {
+    match target {
+        Target::Module(module) => Program::Module(module),
+        Target::Stored(contract, entry_point) => Program::Stored(contract, entry_point),
+    }
+}
 
 /// Standard payment: `amount` motes from the main purse. Costs no gas.
 fn standard_payment(

@@ -6,7 +6,7 @@
 
 use casper_types::{
     AccessRights, ApiError, CLValueError, Key, PublicKey, StoredValue, URef, bytesrepr,
-    contracts::ContractVersionKey, system::mint,
+    system::mint,
 };
 use girrona_vm::{PrepareError, Trap};
 use thiserror::Error;
@@ -103,12 +103,6 @@ pub enum Failure {
     /// A transfer where code has to be.
     #[error("Unsupported deploy item variant: {0}")]
     UnsupportedItem(&'static str),
-    /// Every version of the contract is disabled.
-    #[error("No active contract versions for contract package")]
-    NoActiveVersions,
-    /// The contract has no such version, or it is disabled.
-    #[error("Invalid contract version: {0}")]
-    InvalidVersion(ContractVersionKey),
     /// The module is no module that this network runs.
     #[error(transparent)]
     Module(#[from] PrepareError),

@@ -27,6 +27,8 @@ pub(crate) struct Ledger<'a> {
     pub(crate) paid: U512,
     /// What the deploy destroyed.
     pub(crate) burnt: U512,
+    /// Where payment code wants the refund; the main purse when it does not say.
+    pub(crate) refund: Option<URef>,
 }
 
 /// How much the running code may take out of the account's main purse.
@@ -44,17 +46,23 @@ pub(crate) struct Moment {
     mark: Mark,
     paid: U512,
     burnt: U512,
+    refund: Option<URef>,
 }
 
 impl<'a> Ledger<'a> {
     /// A ledger on which nothing happened yet.
     pub(crate) const fn new(view: View<'a>) -> Self {
-        Self { view, paid: U512::zero(), burnt: U512::zero() }
+        Self { view, paid: U512::zero(), burnt: U512::zero(), refund: None }
     }
 
     /// This moment.
     pub(crate) const fn moment(&self) -> Moment {
-        Moment { mark: self.view.checkpoint(), paid: self.paid, burnt: self.burnt }
+        Moment {
+            mark: self.view.checkpoint(),
+            paid: self.paid,
+            burnt: self.burnt,
+            refund: self.refund,
+        }
     }
 
     /// Undoes everything since a moment.
@@ -62,6 +70,7 @@ impl<'a> Ledger<'a> {
         self.view.rollback(moment.mark);
         self.paid = moment.paid;
         self.burnt = moment.burnt;
+        self.refund = moment.refund;
     }
 
     /// What is in a purse; `None` when there is no such purse.
@@ -102,6 +111,21 @@ impl<'a> Ledger<'a> {
     pub(crate) fn burn(&mut self, motes: U512) -> Result<(), Error> {
         self.burnt = self.burnt.checked_add(motes).ok_or(Error::Supply)?;
         Ok(())
+    }
+
+    /// What one round of an era would mint: the round's share of the supply, rounded down.
+    pub(crate) fn base_round_reward(&mut self) -> Result<U512, Error> {
+        let key = SYSTEM.total_supply_key();
+        let supply = self.view.read(&key)?.ok_or_else(|| Error::missing(key))?;
+        let supply = number(&key, &supply)?;
+        let key = SYSTEM.round_seigniorage_key();
+        let rate = self.view.read(&key)?.ok_or_else(|| Error::missing(key))?;
+        let StoredValue::CLValue(rate) = rate.as_ref() else {
+            return Err(Error::corrupt(&key, &rate, "Ratio<U512>"));
+        };
+        let (numerator, denominator): (U512, U512) = rate.to_t()?;
+        let product = supply.checked_mul(numerator).ok_or(Error::Supply)?;
+        Ok(product.checked_div(denominator).unwrap_or_default())
     }
 
     /// A new empty purse at an address that was never used.

@@ -10,7 +10,7 @@ use girrona_types::{
     chainspec::{FailureCharge, FeeHandling, RefundHandling},
 };
 
-use crate::{error::Error, ledger::Ledger};
+use crate::{error::Error, ledger::Ledger, system::SYSTEM};
 
 /// The rules about money of one block.
 #[derive(Clone, Copy, Debug)]
@@ -69,15 +69,29 @@ impl Fees<'_> {
         let unused = paid.checked_sub(spent).ok_or(Error::Supply)?;
         let refund = share(unused, self.law.core.refund_handling.ratio());
         let fee = paid.checked_sub(refund).ok_or(Error::Supply)?;
-        ledger.set_balance(crate::system::SYSTEM.payment_purse, U512::zero())?;
+        ledger.set_balance(SYSTEM.payment_purse, U512::zero())?;
         if !refund.is_zero() {
             match self.law.core.refund_handling {
-                RefundHandling::Refund(_) => ledger.credit(main_purse, refund)?,
+                RefundHandling::Refund(_) => {
+                    let purse = refund_purse(ledger)?.unwrap_or(main_purse);
+                    ledger.credit(purse, refund)?;
+                }
                 RefundHandling::Burn(_) => ledger.burn(refund)?,
             }
         }
         self.pay_fee(ledger, fee)
     }
+}
+
+/// The purse that payment code chose for the refund, if motes can be put into it: it exists, may be
+/// added to, and is not the payment purse, which is empty when all is done.
+fn refund_purse(ledger: &mut Ledger<'_>) -> Result<Option<URefAddr>, Error> {
+    let Some(purse) = ledger.refund.take().filter(|purse| purse.is_addable()) else {
+        return Ok(None);
+    };
+    let address = purse.addr();
+    let exists = address != SYSTEM.payment_purse && ledger.balance(address)?.is_some();
+    Ok(exists.then_some(address))
 }
 
 /// `numerator / denominator` of `motes`, rounded down; the dust stays with the fee.

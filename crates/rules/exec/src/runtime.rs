@@ -3,24 +3,22 @@
 //! Here: who runs, on whose behalf, with which rights. What values, purses and keys may do is in
 //! the files below. Everything that a guest passes is judged here; the VM has only decoded it.
 
+mod calls;
+mod contracts;
+mod frame;
+mod host;
 mod keys;
+mod native;
 mod purses;
 mod values;
 
-use std::collections::BTreeSet;
-
 use casper_types::{
-    Account, ApiError, CLValue, ContextAccessRights, DeployHash, HashAddr, Key, NamedKeys, Phase,
-    RuntimeArgs, StoredValue, TransferAddr, TransferredTo, U512, URef,
-    account::{
-        AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
-        UpdateKeyFailure, Weight,
-    },
-    bytesrepr::ToBytes,
-    system::CallStackElement,
+    Account, CLValue, Key, Phase, RuntimeArgs, StoredValue, TransferAddr, U512, URef,
+    account::AccountHash, bytesrepr::ToBytes, contracts::ContractHash, system::CallStackElement,
 };
-use girrona_vm::{Answer, Gas, Host, Trap};
+use girrona_vm::{Gas, Trap};
 
+use self::frame::{Frame, Module};
 use crate::{
     address::Addresses,
     code::CodeSource,
@@ -28,8 +26,7 @@ use crate::{
     error::{Error, Failure},
     ledger::{Allowance, Ledger},
     signed::spending_limit,
-    system::SYSTEM,
-    urefs::urefs_in,
+    urefs::{deposit_only, urefs_in},
 };
 
 /// How a phase's code ended.
@@ -50,19 +47,31 @@ impl Run {
     }
 }
 
-/// Runs a module that a deploy brings, as the deploy's account.
+/// What a phase runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Program<'p> {
+    /// The function `call` of a module.
+    Module(&'p [u8]),
+    /// An entry point of a stored contract.
+    Stored(ContractHash, &'p str),
+}
+
+/// Runs a program as the deploy's account.
 pub(crate) fn run(
     job: &Job<'_>,
     ledger: &mut Ledger<'_>,
     code: &mut dyn CodeSource,
-    module: &[u8],
+    program: Program<'_>,
     args: &RuntimeArgs,
     phase: Phase,
     gas_limit: U512,
 ) -> Result<Run, Error> {
-    let prepared = match code.code(module, &job.law().wasm) {
-        Ok(prepared) => prepared,
-        Err(error) => return Ok(Run::failed(error.into())),
+    let prepared = match program {
+        Program::Module(module) => match code.code(module, &job.law().wasm) {
+            Ok(prepared) => Some(prepared),
+            Err(error) => return Ok(Run::failed(error.into())),
+        },
+        Program::Stored(..) => None,
     };
     // The state of now: payment code may have changed the account.
     let key = Key::Account(job.signed.account);
@@ -70,80 +79,67 @@ pub(crate) fn run(
         Some(StoredValue::Account(account)) => account.clone(),
         _ => return Err(Error::missing(key)),
     };
-    let mut runtime = Runtime::new(job, ledger, &account, args, phase);
-    let gas_limit = u64::try_from(gas_limit).unwrap_or(u64::MAX);
-    let outcome = prepared.run("call", &mut runtime, gas_limit);
+    let main_purse = account.main_purse();
+    // A deploy's own arguments give no right to take motes out of the main purse either.
+    let given = match deposit_only(args, main_purse.addr()) {
+        Ok(args) => args,
+        Err(error) => return Ok(Run::failed(Failure::Trap(error.into()))),
+    };
+    let module = match program {
+        Program::Module(module) => Module::Brought(module),
+        Program::Stored(..) => Module::None,
+    };
+    let mut runtime = Runtime {
+        job,
+        ledger,
+        code,
+        account: account.account_hash(),
+        main_purse,
+        allowance: Allowance { main_purse: main_purse.addr(), left: spending_limit(args) },
+        phase,
+        addresses: Addresses::of(job.signed.deploy.hash(), phase),
+        transfers: Vec::new(),
+        stack: vec![CallStackElement::session(account.account_hash())],
+        frame: Frame::outermost(&account, given.clone(), module),
+        fault: None,
+    };
+    let mut gas = Gas::new(u64::try_from(gas_limit).unwrap_or(u64::MAX));
+    let result = match (prepared, program) {
+        (Some(prepared), _) => {
+            let outcome = prepared.run("call", &mut runtime, gas.remaining());
+            gas.charge(outcome.gas_used).and(outcome.result)
+        }
+        (None, Program::Stored(contract, entry_point)) => {
+            runtime.call(contract, entry_point, given, &mut gas)
+        }
+        (None, Program::Module(_)) => Err(Trap::InvalidContext),
+    };
     if let Some(error) = runtime.fault {
         return Err(error);
     }
-    let gas = U512::from(outcome.gas_used);
-    let failure = outcome.result.err().map(Failure::from);
-    Ok(Run { failure, gas, transfers: runtime.transfers })
+    let failure = result.err().map(Failure::from);
+    Ok(Run { failure, gas: U512::from(gas.used()), transfers: runtime.transfers })
 }
 
-/// Code that runs as an account.
-#[derive(Debug)]
+/// One phase of a deploy: what all its calls share, and the one that runs.
 struct Runtime<'r, 'a> {
+    job: &'r Job<'r>,
     ledger: &'r mut Ledger<'a>,
+    code: &'r mut dyn CodeSource,
     account: AccountHash,
     main_purse: URef,
-    named_keys: NamedKeys,
-    rights: ContextAccessRights,
     allowance: Allowance,
-    args: &'r RuntimeArgs,
-    signers: &'r BTreeSet<AccountHash>,
-    deploy: DeployHash,
     phase: Phase,
-    block_time: u64,
     addresses: Addresses,
     transfers: Vec<TransferAddr>,
-    gas_per_byte: u32,
-    associated_keys_max: u32,
+    /// Who called whom, the outermost first.
+    stack: Vec<CallStackElement>,
+    frame: Frame<'r>,
     /// Why the node cannot go on; the module was stopped with a trap then.
     fault: Option<Error>,
 }
 
 impl<'r, 'a> Runtime<'r, 'a> {
-    fn new(
-        job: &Job<'r>,
-        ledger: &'r mut Ledger<'a>,
-        account: &Account,
-        args: &'r RuntimeArgs,
-        phase: Phase,
-    ) -> Self {
-        let held = account.named_keys().keys().filter_map(|key| match key {
-            Key::URef(uref) => Some(*uref),
-            _ => None,
-        });
-        let main_purse = account.main_purse();
-        let hash = account.account_hash();
-        let mut rights =
-            ContextAccessRights::new(hash.value(), held.chain(std::iter::once(main_purse)));
-        if phase == Phase::Payment {
-            // In Casper payment code gets it from a call to handle payment.
-            rights.grant_access(SYSTEM.payment_purse_for_guests());
-        }
-        let law = job.law();
-        Self {
-            ledger,
-            account: hash,
-            main_purse,
-            named_keys: account.named_keys().clone(),
-            rights,
-            allowance: Allowance { main_purse: main_purse.addr(), left: spending_limit(args) },
-            args,
-            signers: &job.signed.signers,
-            deploy: *job.signed.deploy.hash(),
-            phase,
-            block_time: job.block_time,
-            addresses: Addresses::of(job.signed.deploy.hash(), phase),
-            transfers: Vec::new(),
-            gas_per_byte: law.wasm.storage_costs.gas_per_byte,
-            associated_keys_max: law.core.max_associated_keys,
-            fault: None,
-        }
-    }
-
     /// Stops the module because the node cannot go on.
     fn fault(&mut self, error: impl Into<Error>) -> Trap {
         let error = error.into();
@@ -158,16 +154,20 @@ impl<'r, 'a> Runtime<'r, 'a> {
         read.map_err(|error| self.fault(error))
     }
 
+    fn gas_per_byte(&self) -> u32 {
+        self.job.law().wasm.storage_costs.gas_per_byte
+    }
+
     /// Writes a value and charges its bytes.
     fn put(&mut self, key: Key, value: StoredValue, gas: &mut Gas) -> Result<(), Trap> {
-        gas.charge_bytes(value.serialized_length(), self.gas_per_byte)?;
+        gas.charge_bytes(value.serialized_length(), self.gas_per_byte())?;
         self.ledger.view.write(key, value);
         Ok(())
     }
 
     /// A URef must be one that the code was given, with no more rights than it was given.
     fn know(&self, uref: &URef) -> Result<(), Trap> {
-        if self.rights.has_access_rights_to_uref(uref) {
+        if self.frame.rights.has_access_rights_to_uref(uref) {
             Ok(())
         } else {
             Err(Trap::ForgedReference(*uref))
@@ -196,190 +196,12 @@ impl<'r, 'a> Runtime<'r, 'a> {
         }
     }
 
+    /// The main purse, for code that runs as the account.
+    fn own_main_purse(&self) -> Result<URef, Trap> {
+        if self.frame.is_session() { Ok(self.main_purse) } else { Err(Trap::InvalidContext) }
+    }
+
     fn put_account(&mut self, account: Account, gas: &mut Gas) -> Result<(), Trap> {
         self.put(Key::Account(self.account), StoredValue::Account(account), gas)
-    }
-}
-
-impl Host for Runtime<'_, '_> {
-    fn read_value(&mut self, key: Key) -> Result<Option<CLValue>, Trap> {
-        self.value_read(&key)
-    }
-
-    fn write(&mut self, key: Key, value: CLValue, gas: &mut Gas) -> Result<(), Trap> {
-        self.value_write(key, value, gas)
-    }
-
-    fn add(&mut self, key: Key, value: CLValue, gas: &mut Gas) -> Result<(), Trap> {
-        self.value_add(key, value, gas)
-    }
-
-    fn new_uref(&mut self, value: CLValue, gas: &mut Gas) -> Result<URef, Trap> {
-        self.uref_new(value, gas)
-    }
-
-    fn is_valid_uref(&mut self, uref: URef) -> Result<bool, Trap> {
-        Ok(self.rights.has_access_rights_to_uref(&uref))
-    }
-
-    fn validate_return(&mut self, value: &CLValue) -> Result<(), Trap> {
-        self.know_value(value)
-    }
-
-    fn named_keys(&mut self) -> Result<NamedKeys, Trap> {
-        Ok(self.named_keys.clone())
-    }
-
-    fn get_key(&mut self, name: &str) -> Result<Option<Key>, Trap> {
-        Ok(self.named_keys.get(name).copied())
-    }
-
-    fn put_key(&mut self, name: &str, key: Key, gas: &mut Gas) -> Result<(), Trap> {
-        self.name_put(name, key, gas)
-    }
-
-    fn remove_key(&mut self, name: &str, gas: &mut Gas) -> Result<(), Trap> {
-        self.name_remove(name, gas)
-    }
-
-    fn named_arg(&self, name: &str) -> Option<&CLValue> {
-        self.args.get(name)
-    }
-
-    fn caller(&self) -> AccountHash {
-        self.account
-    }
-
-    fn block_time(&self) -> u64 {
-        self.block_time
-    }
-
-    fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    fn main_purse(&mut self) -> Result<URef, Trap> {
-        Ok(self.main_purse)
-    }
-
-    fn get_system_contract(&mut self, index: u32) -> Answer<HashAddr> {
-        let contract = SYSTEM.contract(index).map(|contract| contract.contract);
-        Ok(contract.ok_or(ApiError::InvalidSystemContract))
-    }
-
-    fn authorization_keys(&mut self) -> Result<BTreeSet<AccountHash>, Trap> {
-        Ok(self.signers.clone())
-    }
-
-    fn call_stack(&mut self) -> Result<Vec<CallStackElement>, Trap> {
-        Ok(vec![CallStackElement::session(self.account)])
-    }
-
-    fn random_bytes(&mut self) -> Result<[u8; 32], Trap> {
-        Ok(self.addresses.random_bytes())
-    }
-
-    fn balance(&mut self, purse: URef) -> Result<Option<U512>, Trap> {
-        self.purse_balance(purse)
-    }
-
-    fn create_purse(&mut self, _: &mut Gas) -> Answer<URef> {
-        // What the mint writes is not metered.
-        self.purse_new().map(Ok)
-    }
-
-    fn transfer_to_account(
-        &mut self,
-        target: AccountHash,
-        amount: U512,
-        id: Option<u64>,
-        gas: &mut Gas,
-    ) -> Answer<TransferredTo> {
-        self.pay_account(self.main_purse, target, amount, id, gas)
-    }
-
-    fn transfer_from_purse_to_account(
-        &mut self,
-        source: URef,
-        target: AccountHash,
-        amount: U512,
-        id: Option<u64>,
-        gas: &mut Gas,
-    ) -> Answer<TransferredTo> {
-        self.know(&source)?;
-        self.pay_account(source, target, amount, id, gas)
-    }
-
-    fn transfer_from_purse_to_purse(
-        &mut self,
-        source: URef,
-        target: URef,
-        amount: U512,
-        id: Option<u64>,
-        _: &mut Gas,
-    ) -> Answer<()> {
-        self.know(&source)?;
-        self.know(&target)?;
-        self.pay(None, source, target, amount, id)
-    }
-
-    fn new_dictionary(&mut self, gas: &mut Gas) -> Result<URef, Trap> {
-        self.uref_new(CLValue::unit(), gas)
-    }
-
-    fn dictionary_get(&mut self, seed: URef, item_key: &str) -> Result<Option<CLValue>, Trap> {
-        self.item_get(seed, item_key)
-    }
-
-    fn dictionary_put(
-        &mut self,
-        seed: URef,
-        item_key: &str,
-        value: CLValue,
-        gas: &mut Gas,
-    ) -> Result<(), Trap> {
-        self.item_put(seed, item_key, value, gas)
-    }
-
-    fn dictionary_read(&mut self, key: Key) -> Result<Option<CLValue>, Trap> {
-        match key {
-            Key::Dictionary(_) => self.item_read(&key),
-            other => Err(Trap::UnexpectedKeyVariant(other)),
-        }
-    }
-
-    fn add_associated_key(
-        &mut self,
-        key: AccountHash,
-        weight: Weight,
-        gas: &mut Gas,
-    ) -> Answer<(), AddKeyFailure> {
-        self.key_add(key, weight, gas)
-    }
-
-    fn remove_associated_key(
-        &mut self,
-        key: AccountHash,
-        gas: &mut Gas,
-    ) -> Answer<(), RemoveKeyFailure> {
-        self.key_remove(key, gas)
-    }
-
-    fn update_associated_key(
-        &mut self,
-        key: AccountHash,
-        weight: Weight,
-        gas: &mut Gas,
-    ) -> Answer<(), UpdateKeyFailure> {
-        self.key_update(key, weight, gas)
-    }
-
-    fn set_action_threshold(
-        &mut self,
-        action: ActionType,
-        threshold: Weight,
-        gas: &mut Gas,
-    ) -> Answer<(), SetThresholdFailure> {
-        self.threshold_set(action, threshold, gas)
     }
 }

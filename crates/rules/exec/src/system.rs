@@ -25,6 +25,19 @@ pub struct SystemContract {
     pub access: URefAddr,
 }
 
+/// A system contract as something to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Native {
+    /// The mint.
+    Mint,
+    /// Handle payment.
+    HandlePayment,
+    /// Standard payment.
+    StandardPayment,
+    /// The auction.
+    Auction,
+}
+
 /// Everything of the system that has a fixed address.
 #[derive(Clone, Copy, Debug)]
 pub struct System {
@@ -58,6 +71,17 @@ impl System {
         }
     }
 
+    /// The system contract at a hash, if it is one.
+    pub fn native(&self, hash: HashAddr) -> Option<Native> {
+        let all = [
+            (&self.mint, Native::Mint),
+            (&self.handle_payment, Native::HandlePayment),
+            (&self.standard_payment, Native::StandardPayment),
+            (&self.auction, Native::Auction),
+        ];
+        all.into_iter().find(|(at, _)| at.contract == hash).map(|(_, native)| native)
+    }
+
     /// All four, in the order of their index.
     pub const fn contracts(&self) -> [&SystemContract; 4] {
         [&self.mint, &self.handle_payment, &self.standard_payment, &self.auction]
@@ -71,6 +95,11 @@ impl System {
     /// Where the payment purse's balance is stored.
     pub const fn payment_balance(&self) -> Key {
         Key::Balance(self.payment_purse)
+    }
+
+    /// Where the share of the supply that a round mints is stored.
+    pub const fn round_seigniorage_key(&self) -> Key {
+        Key::URef(URef::new(self.round_seigniorage_rate, AccessRights::READ_ADD_WRITE))
     }
 
     /// Where the total supply is stored.

@@ -19,7 +19,7 @@ pub(crate) enum Target<'d> {
     /// A module, with its bytes. Empty bytes in payment mean the standard payment.
     Module(&'d [u8]),
     /// An entry point of a stored contract.
-    Stored(ContractHash),
+    Stored(ContractHash, &'d str),
 }
 
 /// Why there is nothing to run.
@@ -52,8 +52,8 @@ impl From<Unresolved> for Failure {
             Unresolved::NameKind(_) => Self::UnsupportedKeyType,
             Unresolved::Contract(hash) => missing(hash.value()),
             Unresolved::Package(hash) => missing(hash.value()),
-            Unresolved::Version(version) => Self::InvalidVersion(version),
-            Unresolved::NoVersion(_) => Self::NoActiveVersions,
+            Unresolved::Version(version) => Self::Trap(Trap::InvalidVersion(version)),
+            Unresolved::NoVersion(hash) => Self::Trap(Trap::NoActiveVersions(hash)),
             Unresolved::EntryPoint(name) => Self::Trap(Trap::NoSuchMethod(name)),
         }
     }
@@ -98,7 +98,7 @@ pub(crate) fn resolve<'d>(
     let record = lookup(&Key::Hash(hash.value()))?;
     Ok(match record.as_deref() {
         Some(StoredValue::Contract(contract)) if contract.has_entry_point(entry_point) => {
-            Ok(Target::Stored(hash))
+            Ok(Target::Stored(hash, entry_point))
         }
         Some(StoredValue::Contract(_)) => Err(Unresolved::EntryPoint(entry_point.clone())),
         _ => Err(Unresolved::Contract(hash)),

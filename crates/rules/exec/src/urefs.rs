@@ -1,6 +1,10 @@
-//! Finds every URef inside a value, so that nobody gets one in through the back door.
+//! Finds every URef inside a value, so that nobody gets one in through the back door, and takes
+//! rights from one that is handed on.
 
-use casper_types::{CLType, CLValue, Key, PublicKey, URef, bytesrepr, bytesrepr::FromBytes};
+use casper_types::{
+    AccessRights, CLType, CLValue, Key, PublicKey, RuntimeArgs, UREF_ADDR_LENGTH, URef, URefAddr,
+    bytesrepr, bytesrepr::FromBytes,
+};
 
 /// All URefs in `value`, in the order of its bytes.
 ///
@@ -8,8 +12,49 @@ use casper_types::{CLType, CLValue, Key, PublicKey, URef, bytesrepr, bytesrepr::
 /// When the bytes are not what the value's type says.
 pub(crate) fn urefs_in(value: &CLValue) -> Result<Vec<URef>, bytesrepr::Error> {
     let mut found = Vec::new();
-    let rest = walk(value.cl_type(), value.inner_bytes(), &mut found)?;
-    if rest.is_empty() { Ok(found) } else { Err(bytesrepr::Error::LeftOverBytes) }
+    visit(value, &mut |_, uref| found.push(uref))?;
+    Ok(found)
+}
+
+/// `args` in which no URef of `purse` can take motes out any more.
+///
+/// # Errors
+/// When the bytes of an argument are not what its type says.
+pub(crate) fn deposit_only(
+    args: &RuntimeArgs,
+    purse: URefAddr,
+) -> Result<RuntimeArgs, bytesrepr::Error> {
+    let mut args = args.clone();
+    for arg in args.named_args_mut() {
+        let value = arg.cl_value_mut();
+        let mut held = Vec::new();
+        visit(value, &mut |left, uref| {
+            if uref.addr() == purse && uref.is_writeable() {
+                held.push(left);
+            }
+        })?;
+        if held.is_empty() {
+            continue;
+        }
+        let mut bytes = value.inner_bytes().clone();
+        for left in held {
+            // A URef is an address and a byte of rights.
+            let rights = bytes.len().saturating_sub(left).saturating_add(UREF_ADDR_LENGTH);
+            if let Some(rights) = bytes.get_mut(rights) {
+                *rights &= !AccessRights::WRITE.bits();
+            }
+        }
+        *value = CLValue::from_components(value.cl_type().clone(), bytes);
+    }
+    Ok(args)
+}
+
+/// Told of each URef, with how many bytes of the value are left where it begins.
+type Visit<'v> = dyn FnMut(usize, URef) + 'v;
+
+fn visit(value: &CLValue, found: &mut Visit<'_>) -> Result<(), bytesrepr::Error> {
+    let rest = walk(value.cl_type(), value.inner_bytes(), found)?;
+    if rest.is_empty() { Ok(()) } else { Err(bytesrepr::Error::LeftOverBytes) }
 }
 
 /// Reads one value of `ty` and returns what comes after it. The depth is bounded by the type,
@@ -17,7 +62,7 @@ pub(crate) fn urefs_in(value: &CLValue) -> Result<Vec<URef>, bytesrepr::Error> {
 fn walk<'b>(
     ty: &CLType,
     bytes: &'b [u8],
-    found: &mut Vec<URef>,
+    found: &mut Visit<'_>,
 ) -> Result<&'b [u8], bytesrepr::Error> {
     match ty {
         CLType::Unit => Ok(bytes),
@@ -37,13 +82,14 @@ fn walk<'b>(
         CLType::Key => {
             let (key, rest) = Key::from_bytes(bytes)?;
             if let Key::URef(uref) = key {
-                found.push(uref);
+                // Behind the byte that says which kind of key it is.
+                found(bytes.len().saturating_sub(1), uref);
             }
             Ok(rest)
         }
         CLType::URef => {
             let (uref, rest) = URef::from_bytes(bytes)?;
-            found.push(uref);
+            found(bytes.len(), uref);
             Ok(rest)
         }
         CLType::Option(inner) => {
@@ -75,7 +121,7 @@ fn walk<'b>(
 fn items<'b>(
     types: &[&CLType],
     bytes: &'b [u8],
-    found: &mut Vec<URef>,
+    found: &mut Visit<'_>,
 ) -> Result<&'b [u8], bytesrepr::Error> {
     let (count, mut rest) = u32::from_bytes(bytes)?;
     for _ in 0..count {
@@ -99,7 +145,7 @@ fn skip(bytes: &[u8], length: usize) -> Result<&[u8], bytesrepr::Error> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use casper_types::{AccessRights, U512};
+    use casper_types::U512;
 
     use super::*;
 
@@ -132,5 +178,24 @@ mod tests {
         assert!(urefs_in(&value).is_err());
         let value = CLValue::from_components(CLType::U8, vec![1, 2]);
         assert!(urefs_in(&value).is_err());
+    }
+
+    #[test]
+    fn the_right_to_take_out_is_taken_from_one_purse_wherever_it_is() {
+        let rights = AccessRights::READ_ADD_WRITE;
+        let (mine, other) = (URef::new([1; 32], rights), URef::new([2; 32], rights));
+        let mut args = RuntimeArgs::new();
+        args.insert("a", vec![Some(mine), None, Some(other)]).unwrap();
+        args.insert("b", (7_u8, Key::URef(mine))).unwrap();
+        args.insert("c", Key::Hash([1; 32])).unwrap();
+        let weaker = deposit_only(&args, [1; 32]).unwrap();
+        let less = mine.with_access_rights(AccessRights::READ_ADD);
+        let read = |name: &str| weaker.get(name).unwrap().clone();
+        assert_eq!(
+            read("a").into_t::<Vec<Option<URef>>>().unwrap(),
+            [Some(less), None, Some(other)]
+        );
+        assert_eq!(read("b").into_t::<(u8, Key)>().unwrap(), (7, Key::URef(less)));
+        assert_eq!(weaker.get("c"), args.get("c"));
     }
 }

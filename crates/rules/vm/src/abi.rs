@@ -5,6 +5,7 @@
 
 mod account;
 mod context;
+mod contracts;
 mod dictionaries;
 mod guest;
 mod memory;

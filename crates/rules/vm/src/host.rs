@@ -18,7 +18,11 @@ use casper_types::account::{
     UpdateKeyFailure, Weight,
 };
 use casper_types::system::CallStackElement;
-use casper_types::{ApiError, CLValue, HashAddr, Key, NamedKeys, Phase, TransferredTo, U512, URef};
+use casper_types::contracts::{ContractHash, ContractPackageHash, ContractVersion, EntryPoints};
+use casper_types::{
+    ApiError, CLValue, HashAddr, Key, NamedKeys, Phase, RuntimeArgs, TransferredTo, U512, URef,
+    URefAddr,
+};
 
 use crate::{Gas, Trap};
 
@@ -147,6 +151,98 @@ pub trait Host {
 
     /// The value under a `Key::Dictionary`; any other kind of key is a trap.
     fn dictionary_read(&mut self, key: Key) -> Result<Option<CLValue>, Trap>;
+
+    // ---- stored contracts ----
+
+    /// A new package without versions, and the address of the URef whose holder may change it.
+    /// One that is locked takes a single version.
+    fn create_contract_package(
+        &mut self,
+        is_locked: bool,
+        gas: &mut Gas,
+    ) -> Result<(HashAddr, URefAddr), Trap>;
+
+    /// A new group of users: those who hold one of `existing` or of `new_urefs` new URefs, which
+    /// come back.
+    fn create_contract_user_group(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        new_urefs: u32,
+        existing: BTreeSet<URef>,
+        gas: &mut Gas,
+    ) -> Answer<Vec<URef>>;
+
+    /// Stores the part of the running module that `entry_points` need as the package's next
+    /// version.
+    fn add_contract_version(
+        &mut self,
+        package: ContractPackageHash,
+        entry_points: EntryPoints,
+        named_keys: NamedKeys,
+        gas: &mut Gas,
+    ) -> Result<(ContractHash, ContractVersion), Trap>;
+
+    /// Nobody may call that version any more.
+    fn disable_contract_version(
+        &mut self,
+        package: ContractPackageHash,
+        contract: ContractHash,
+        gas: &mut Gas,
+    ) -> Answer<()>;
+
+    /// That version may be called again.
+    fn enable_contract_version(
+        &mut self,
+        package: ContractPackageHash,
+        contract: ContractHash,
+        gas: &mut Gas,
+    ) -> Answer<()>;
+
+    /// Runs an entry point of a stored contract on what is left of `gas`; what it returns.
+    fn call_contract(
+        &mut self,
+        contract: ContractHash,
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap>;
+
+    /// As [`Host::call_contract`], for a version of a package; the newest that may be called when
+    /// none is named.
+    fn call_versioned_contract(
+        &mut self,
+        package: ContractPackageHash,
+        version: Option<ContractVersion>,
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap>;
+
+    /// Ends a group that no entry point asks for.
+    fn remove_contract_user_group(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        gas: &mut Gas,
+    ) -> Answer<()>;
+
+    /// One more URef for a group.
+    fn provision_contract_user_group_uref(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        gas: &mut Gas,
+    ) -> Answer<URef>;
+
+    /// Takes URefs out of a group.
+    fn remove_contract_user_group_urefs(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        urefs: BTreeSet<URef>,
+        gas: &mut Gas,
+    ) -> Answer<()>;
 
     // ---- keys of the account ----
 

@@ -7,6 +7,7 @@
 use casper_types::account::{
     AddKeyFailure, RemoveKeyFailure, SetThresholdFailure, UpdateKeyFailure,
 };
+use casper_types::contracts::{ContractHash, ContractPackageHash, ContractVersionKey};
 use casper_types::{
     AccessRights, ApiError, CLValueError, Key, StoredValueTypeMismatch, URef, bytesrepr, system,
 };
@@ -72,6 +73,32 @@ pub enum Trap {
     /// The contract has no such entry point.
     #[error("No such method: {0}")]
     NoSuchMethod(String),
+    /// Nobody may call this version any more.
+    #[error("Contract is disabled")]
+    DisabledContract(ContractHash),
+    /// A package that takes one version has it.
+    #[error("A locked contract cannot be upgraded")]
+    LockedContract(ContractPackageHash),
+    /// Every version of the contract is disabled.
+    #[error("No active contract versions for contract package")]
+    NoActiveVersions(ContractPackageHash),
+    /// The package has no such version, or it is disabled.
+    #[error("Invalid contract version: {0}")]
+    InvalidVersion(ContractVersionKey),
+    /// The contract was made for rules that are not compatible with today's.
+    #[error(
+        "Incompatible protocol major version. Expected version {expected} but actual version is \
+         {actual}"
+    )]
+    IncompatibleProtocol {
+        /// Today's major version.
+        expected: u32,
+        /// The contract's.
+        actual: u32,
+    },
+    /// Contracts call each other deeper than the law allows.
+    #[error("Runtime stack overflow")]
+    RuntimeStackOverflow,
     /// A named argument is missing.
     #[error("Missing argument: {name}")]
     MissingArgument {
@@ -96,7 +123,7 @@ pub enum Trap {
     /// A system contract refused.
     #[error("{0}")]
     SystemContract(system::Error),
-    /// A host function of Casper's that this network does not serve yet.
+    /// A part of Casper's system that this network does not serve yet.
     #[error("not available on this network yet: {0}")]
     NotAvailable(&'static str),
     /// Any other reason of the host's that belongs to the outcome of the deploy.

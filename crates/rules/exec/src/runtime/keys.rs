@@ -1,25 +1,37 @@
 //! The keys that act for an account, and the weights they need.
 
-use casper_types::account::{
-    AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
-    UpdateKeyFailure, Weight,
+use casper_types::{
+    Account,
+    account::{
+        AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
+        UpdateKeyFailure, Weight,
+    },
 };
-use girrona_vm::{Answer, Gas};
+use girrona_vm::{Answer, Gas, Trap};
 
 use super::Runtime;
 
 impl Runtime<'_, '_> {
+    /// The account, if the running code may manage its keys: it runs as the account, and those who
+    /// signed weigh enough.
+    fn managed_account(&mut self) -> Result<Option<Account>, Trap> {
+        if !self.frame.is_session() {
+            return Ok(None);
+        }
+        let account = self.current_account()?;
+        Ok(Some(account).filter(|account| account.can_manage_keys_with(&self.job.signed.signers)))
+    }
+
     pub(super) fn key_add(
         &mut self,
         key: AccountHash,
         weight: Weight,
         gas: &mut Gas,
     ) -> Answer<(), AddKeyFailure> {
-        let mut account = self.current_account()?;
-        if !account.can_manage_keys_with(self.signers) {
+        let Some(mut account) = self.managed_account()? else {
             return Ok(Err(AddKeyFailure::PermissionDenied));
         }
-        let max = usize::try_from(self.associated_keys_max).unwrap_or(usize::MAX);
+        let max = usize::try_from(self.job.law().core.max_associated_keys).unwrap_or(usize::MAX);
         if account.associated_keys().len() >= max {
             return Ok(Err(AddKeyFailure::MaxKeysLimit));
         }
@@ -34,8 +46,7 @@ impl Runtime<'_, '_> {
         key: AccountHash,
         gas: &mut Gas,
     ) -> Answer<(), RemoveKeyFailure> {
-        let mut account = self.current_account()?;
-        if !account.can_manage_keys_with(self.signers) {
+        let Some(mut account) = self.managed_account()? else {
             return Ok(Err(RemoveKeyFailure::PermissionDenied));
         }
         match account.remove_associated_key(key) {
@@ -50,8 +61,7 @@ impl Runtime<'_, '_> {
         weight: Weight,
         gas: &mut Gas,
     ) -> Answer<(), UpdateKeyFailure> {
-        let mut account = self.current_account()?;
-        if !account.can_manage_keys_with(self.signers) {
+        let Some(mut account) = self.managed_account()? else {
             return Ok(Err(UpdateKeyFailure::PermissionDenied));
         }
         match account.update_associated_key(key, weight) {
@@ -66,8 +76,7 @@ impl Runtime<'_, '_> {
         threshold: Weight,
         gas: &mut Gas,
     ) -> Answer<(), SetThresholdFailure> {
-        let mut account = self.current_account()?;
-        if !account.can_manage_keys_with(self.signers) {
+        let Some(mut account) = self.managed_account()? else {
             return Ok(Err(SetThresholdFailure::PermissionDeniedError));
         }
         match account.set_action_threshold(action, threshold) {

@@ -18,7 +18,7 @@ impl Runtime<'_, '_> {
     pub(super) fn purse_new(&mut self) -> Result<URef, Trap> {
         let purse = self.ledger.create_purse(self.addresses.next());
         let purse = purse.map_err(|error| self.fault(error))?;
-        self.rights.grant_access(purse);
+        self.frame.rights.grant_access(purse);
         Ok(purse)
     }
 
@@ -30,15 +30,15 @@ impl Runtime<'_, '_> {
         target: URef,
         amount: U512,
         id: Option<u64>,
-    ) -> Answer<()> {
+    ) -> Result<Result<(), mint::Error>, Trap> {
         let moved = self.ledger.transfer(&mut self.allowance, source, target, amount);
         if let Err(refusal) = moved.map_err(|error| self.fault(error))? {
-            return Ok(Err(refusal.into()));
+            return Ok(Err(refusal));
         }
         if self.phase == Phase::Session {
             let address = TransferAddr::new(self.addresses.next());
             let record = TransferV1::new(
-                self.deploy,
+                *self.job.signed.deploy.hash(),
                 self.account,
                 to,
                 source,
@@ -71,8 +71,8 @@ impl Runtime<'_, '_> {
         if source.addr() == purse.addr() {
             return Ok(Ok(TransferredTo::ExistingAccount));
         }
-        let paid = self.pay(Some(target), source, purse, amount, id)?;
-        Ok(paid.map(|()| TransferredTo::ExistingAccount))
+        let paid = self.mint_transfer(Some(target), source, purse, amount, id)?;
+        Ok(paid.map(|()| TransferredTo::ExistingAccount).map_err(ApiError::from))
     }
 
     fn pay_new_account(
@@ -91,12 +91,12 @@ impl Runtime<'_, '_> {
         let purse = purse.map_err(|error| self.fault(error))?;
         let add_only = purse.with_access_rights(AccessRights::ADD);
         // The purse belongs to the new account: the running code keeps no right to it.
-        if let Err(refusal) = self.pay(Some(target), source, add_only, amount, id)? {
+        if let Err(refusal) = self.mint_transfer(Some(target), source, add_only, amount, id)? {
             self.ledger.rollback(before);
-            return Ok(Err(refusal));
+            return Ok(Err(refusal.into()));
         }
         let account = StoredValue::Account(Account::create(target, Default::default(), purse));
-        gas.charge_bytes(account.serialized_length(), self.gas_per_byte)?;
+        gas.charge_bytes(account.serialized_length(), self.gas_per_byte())?;
         self.ledger.view.write(Key::Account(target), account);
         Ok(Ok(TransferredTo::NewAccount))
     }

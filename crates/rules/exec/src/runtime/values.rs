@@ -10,12 +10,12 @@ use casper_types::{
 use girrona_state::{Delta, Error as StateError};
 use girrona_vm::{Gas, Trap};
 
-use super::Runtime;
+use super::{Runtime, frame::Base};
 
 impl Runtime<'_, '_> {
     pub(super) fn value_read(&mut self, key: &Key) -> Result<Option<CLValue>, Trap> {
         let readable = match key {
-            Key::Account(hash) => *hash == self.account,
+            Key::Account(_) => *key == self.frame.base.key(),
             Key::Balance(_) => false,
             Key::URef(uref) => uref.is_readable(),
             _ => true,
@@ -52,7 +52,7 @@ impl Runtime<'_, '_> {
     ) -> Result<(), Trap> {
         let addable = match key {
             Key::URef(uref) => uref.is_addable(),
-            Key::Account(hash) => hash == self.account,
+            Key::Account(_) | Key::Hash(_) => key == self.frame.base.key(),
             _ => false,
         };
         if !addable {
@@ -61,15 +61,15 @@ impl Runtime<'_, '_> {
         self.know_key(&key)?;
         self.know_value(&value)?;
         let delta = delta(&value)?;
-        gas.charge_bytes(StoredValue::CLValue(value).serialized_length(), self.gas_per_byte)?;
+        gas.charge_bytes(StoredValue::CLValue(value).serialized_length(), self.gas_per_byte())?;
         self.add_delta(key, delta)
     }
 
     /// Adds to something that a guest named, so everything may be wrong with it.
     fn add_delta(&mut self, key: Key, delta: Delta) -> Result<(), Trap> {
         let (Err(error), added) = (self.ledger.view.add_checked(key, delta.clone()), &delta) else {
-            if let (Delta::Keys(names), Key::Account(_)) = (delta, key) {
-                self.named_keys.append(names);
+            if let (Delta::Keys(names), Key::Account(_) | Key::Hash(_)) = (delta, key) {
+                self.frame.named_keys.append(names);
             }
             return Ok(());
         };
@@ -98,7 +98,7 @@ impl Runtime<'_, '_> {
     pub(super) fn uref_new(&mut self, value: CLValue, gas: &mut Gas) -> Result<URef, Trap> {
         self.know_value(&value)?;
         let uref = URef::new(self.addresses.next(), AccessRights::READ_ADD_WRITE);
-        self.rights.grant_access(uref);
+        self.frame.rights.grant_access(uref);
         self.put(Key::URef(uref), StoredValue::CLValue(value), gas)?;
         Ok(uref)
     }
@@ -106,17 +106,26 @@ impl Runtime<'_, '_> {
     pub(super) fn name_put(&mut self, name: &str, key: Key, gas: &mut Gas) -> Result<(), Trap> {
         self.know_key(&key)?;
         let pair = StoredValue::CLValue(CLValue::from_t((name.to_owned(), key))?);
-        gas.charge_bytes(pair.serialized_length(), self.gas_per_byte)?;
-        self.add_delta(Key::Account(self.account), Delta::Keys(one_name(name, key)))
+        gas.charge_bytes(pair.serialized_length(), self.gas_per_byte())?;
+        self.add_delta(self.frame.base.key(), Delta::Keys(one_name(name, key)))
     }
 
     pub(super) fn name_remove(&mut self, name: &str, gas: &mut Gas) -> Result<(), Trap> {
-        if self.named_keys.remove(name).is_none() {
+        if self.frame.named_keys.remove(name).is_none() {
             return Ok(());
         }
-        let mut account = self.current_account()?;
-        account.remove_named_key(name);
-        self.put_account(account, gas)
+        match self.frame.base {
+            Base::Account(_) => {
+                let mut account = self.current_account()?;
+                account.remove_named_key(name);
+                self.put_account(account, gas)
+            }
+            Base::Contract(hash) => {
+                let mut contract = self.contract(hash)?;
+                contract.remove_named_key(name);
+                self.put(Key::Hash(hash.value()), StoredValue::Contract(contract), gas)
+            }
+        }
     }
 
     pub(super) fn item_get(&mut self, seed: URef, item_key: &str) -> Result<Option<CLValue>, Trap> {

@@ -177,17 +177,21 @@ impl Call<'_, '_> {
             // Only the mint and the auction may record, and those are not guests.
             F::RecordTransfer | F::RecordEraInfo => return Err(Trap::InvalidContext.into()),
 
-            F::CreateContractPackageAtHash
-            | F::CreateContractUserGroup
-            | F::AddContractVersion
-            | F::DisableContractVersion
-            | F::EnableContractVersion
-            | F::CallContract
-            | F::CallVersionedContract
-            | F::RemoveContractUserGroup
-            | F::ProvisionContractUserGroupUref
-            | F::RemoveContractUserGroupUrefs => {
-                return Err(Trap::NotAvailable(function.name()).into());
+            F::CreateContractPackageAtHash => {
+                done(self.create_contract_package_at_hash(take(args)?)?)
+            }
+            F::CreateContractUserGroup => code(self.create_contract_user_group(take(args)?)?),
+            F::AddContractVersion => code(self.add_contract_version(take(args)?)?),
+            F::DisableContractVersion => code(self.disable_contract_version(take(args)?)?),
+            F::EnableContractVersion => code(self.enable_contract_version(take(args)?)?),
+            F::CallContract => code(self.call_contract(take(args)?)?),
+            F::CallVersionedContract => code(self.call_versioned_contract(take(args)?)?),
+            F::RemoveContractUserGroup => code(self.remove_contract_user_group(take(args)?)?),
+            F::ProvisionContractUserGroupUref => {
+                code(self.provision_contract_user_group_uref(take(args)?)?)
+            }
+            F::RemoveContractUserGroupUrefs => {
+                code(self.remove_contract_user_group_urefs(take(args)?)?)
             }
         })
     }
