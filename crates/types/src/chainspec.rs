@@ -242,11 +242,114 @@ impl Default for DeployConfig {
 pub struct SystemCosts {
     /// A native transfer, in gas; one gas of it costs one mote at any gas price.
     pub wasmless_transfer_cost: u64,
+    /// Calls of the mint.
+    pub mint_costs: MintCosts,
+    /// Calls of handle payment.
+    pub handle_payment_costs: HandlePaymentCosts,
+    /// Calls of the auction.
+    pub auction_costs: AuctionCosts,
 }
 
 impl Default for SystemCosts {
     fn default() -> Self {
-        Self { wasmless_transfer_cost: 100_000_000 }
+        Self {
+            wasmless_transfer_cost: 100_000_000,
+            mint_costs: MintCosts::default(),
+            handle_payment_costs: HandlePaymentCosts::default(),
+            auction_costs: AuctionCosts::default(),
+        }
+    }
+}
+
+/// `[system_costs.mint_costs]`, in gas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each is named as the entry point is")]
+pub struct MintCosts {
+    pub mint: u32,
+    pub reduce_total_supply: u32,
+    pub create: u32,
+    pub balance: u32,
+    pub transfer: u32,
+    pub read_base_round_reward: u32,
+    pub mint_into_existing_purse: u32,
+}
+
+impl Default for MintCosts {
+    fn default() -> Self {
+        Self {
+            mint: 2_500_000_000,
+            reduce_total_supply: 10_000,
+            create: 2_500_000_000,
+            balance: 10_000,
+            transfer: 10_000,
+            read_base_round_reward: 10_000,
+            mint_into_existing_purse: 2_500_000_000,
+        }
+    }
+}
+
+/// `[system_costs.handle_payment_costs]`, in gas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each is named as the entry point is")]
+pub struct HandlePaymentCosts {
+    pub get_payment_purse: u32,
+    pub set_refund_purse: u32,
+    pub get_refund_purse: u32,
+    pub finalize_payment: u32,
+}
+
+impl Default for HandlePaymentCosts {
+    fn default() -> Self {
+        Self {
+            get_payment_purse: 10_000,
+            set_refund_purse: 10_000,
+            get_refund_purse: 10_000,
+            finalize_payment: 10_000,
+        }
+    }
+}
+
+/// `[system_costs.auction_costs]`, in gas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each is named as the entry point is")]
+pub struct AuctionCosts {
+    pub get_era_validators: u32,
+    pub read_seigniorage_recipients: u32,
+    pub add_bid: u64,
+    pub withdraw_bid: u32,
+    pub delegate: u32,
+    pub undelegate: u32,
+    pub redelegate: u32,
+    pub run_auction: u32,
+    pub slash: u32,
+    pub distribute: u32,
+    pub withdraw_delegator_reward: u32,
+    pub withdraw_validator_reward: u32,
+    pub read_era_id: u32,
+    pub activate_bid: u32,
+}
+
+impl Default for AuctionCosts {
+    fn default() -> Self {
+        Self {
+            get_era_validators: 10_000,
+            read_seigniorage_recipients: 10_000,
+            add_bid: 2_500_000_000,
+            withdraw_bid: 2_500_000_000,
+            delegate: 2_500_000_000,
+            undelegate: 2_500_000_000,
+            redelegate: 2_500_000_000,
+            run_auction: 10_000,
+            slash: 10_000,
+            distribute: 10_000,
+            withdraw_delegator_reward: 10_000,
+            withdraw_validator_reward: 10_000,
+            read_era_id: 10_000,
+            activate_bid: 10_000,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where code that can run comes from.
 
-use casper_types::HashAddr;
+use casper_types::{ContractWasm, HashAddr};
 use girrona_types::wasm_costs::WasmConfig;
 use girrona_vm::{Interpreter, PrepareError, Prepared, prepare};
 
@@ -16,19 +16,19 @@ pub trait CodeSource {
     /// The rule that the module breaks.
     fn code(&mut self, module: &[u8], wasm: &WasmConfig) -> Result<Prepared, PrepareError>;
 
-    /// As [`CodeSource::code`], for a stored module whose address follows from its bytes: there is
-    /// no other module at `hash`.
+    /// As [`CodeSource::code`], for a stored module. Its address follows from its bytes, so there is
+    /// no other module at `hash`, and what was prepared once may be kept under it.
     ///
     /// # Errors
     /// The rule that the module breaks.
     fn stored(
         &mut self,
         hash: HashAddr,
-        module: &[u8],
+        module: &ContractWasm,
         wasm: &WasmConfig,
     ) -> Result<Prepared, PrepareError> {
         let _ = hash;
-        self.code(module, wasm)
+        self.code(&module.clone().take_bytes(), wasm)
     }
 }
 

@@ -8,7 +8,7 @@ use casper_types::{
     account::AccountHash,
     contracts::{
         Contract, ContractHash, ContractPackage, ContractPackageHash, ContractPackageStatus,
-        ContractVersionKey, EntryPoints,
+        ContractVersionKey,
     },
     system::{auction::Bid, handle_payment, mint},
 };
@@ -16,7 +16,8 @@ use girrona_types::{Chainspec, keys::derived_address};
 
 use crate::{
     error::Error,
-    system::{SYSTEM, SystemContract},
+    methods,
+    system::{Native, SYSTEM, SystemContract},
 };
 
 /// What genesis writes.
@@ -112,14 +113,15 @@ impl Writer {
         let mut mint_names = NamedKeys::new();
         mint_names.insert(mint::TOTAL_SUPPLY_KEY.to_owned(), Key::URef(supply));
         mint_names.insert(mint::ROUND_SEIGNIORAGE_RATE_KEY.to_owned(), Key::URef(rate));
-        self.contract(&SYSTEM.mint, mint_names, version);
+        self.contract(&SYSTEM.mint, mint_names, Native::Mint, version);
 
         let mut payment_names = NamedKeys::new();
         payment_names
             .insert(handle_payment::PAYMENT_PURSE_KEY.to_owned(), Key::URef(payment_purse));
-        self.contract(&SYSTEM.handle_payment, payment_names, version);
-        self.contract(&SYSTEM.standard_payment, NamedKeys::new(), version);
-        self.contract(&SYSTEM.auction, NamedKeys::new(), version);
+        self.contract(&SYSTEM.handle_payment, payment_names, Native::HandlePayment, version);
+        let standard = &SYSTEM.standard_payment;
+        self.contract(standard, NamedKeys::new(), Native::StandardPayment, version);
+        self.contract(&SYSTEM.auction, NamedKeys::new(), Native::Auction, version);
 
         let registry: BTreeMap<String, [u8; 32]> = SYSTEM
             .contracts()
@@ -136,15 +138,19 @@ impl Writer {
         Ok(())
     }
 
-    /// The records of a contract that runs natively: a package with one version. It lists no
-    /// entry points, because deploys cannot call any of it; what they need of it they reach
-    /// through host functions.
-    fn contract(&mut self, at: &SystemContract, names: NamedKeys, version: ProtocolVersion) {
+    /// The records of a contract that runs natively: a package with one version.
+    fn contract(
+        &mut self,
+        at: &SystemContract,
+        names: NamedKeys,
+        native: Native,
+        version: ProtocolVersion,
+    ) {
         let contract = Contract::new(
             ContractPackageHash::new(at.package),
             ContractWasmHash::new(at.wasm),
             names,
-            EntryPoints::new(),
+            methods::of(native),
             version,
         );
         let first = ContractVersionKey::new(version.value().major, 1);

@@ -30,6 +30,7 @@ mod deploy;
 mod error;
 mod genesis;
 mod ledger;
+mod methods;
 mod payment;
 mod runtime;
 mod signed;

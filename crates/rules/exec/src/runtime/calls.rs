@@ -3,15 +3,18 @@
 use std::{mem, sync::Arc};
 
 use casper_types::{
-    CLValue, Contract, ContractPackage, EntryPointType, Key, RuntimeArgs, StoredValue,
-    contracts::{ContractHash, ContractPackageHash, ContractVersion, ContractVersionKey},
+    CLValue, EntryPointType, Key, RuntimeArgs, StoredValue,
+    contracts::{
+        Contract, ContractHash, ContractPackage, ContractPackageHash, ContractVersion,
+        ContractVersionKey,
+    },
     system::CallStackElement,
 };
 use girrona_vm::{Gas, Prepared, Trap};
 
 use super::{
     Runtime,
-    frame::{Base, Frame, Module, module_of},
+    frame::{Frame, Module},
 };
 use crate::{
     system::SYSTEM,
@@ -145,8 +148,10 @@ impl<'r> Runtime<'r, '_> {
     fn stored_code(&mut self, hash: [u8; 32]) -> Result<Prepared, Trap> {
         let key = Key::Hash(hash);
         let stored = self.lookup(&key)?.ok_or(Trap::KeyNotFound(key))?;
-        let module = module_of(&stored).ok_or(Trap::UnexpectedStoredValueVariant)?;
-        let prepared = self.code.stored(hash, module, &self.job.law().wasm);
+        let StoredValue::ContractWasm(wasm) = stored.as_ref() else {
+            return Err(Trap::UnexpectedStoredValueVariant);
+        };
+        let prepared = self.code.stored(hash, wasm, &self.job.law().wasm);
         prepared.map_err(|error| Trap::Host(error.to_string()))
     }
 
@@ -175,10 +180,6 @@ impl<'r> Runtime<'r, '_> {
         self.job.law().protocol.version.value().major
     }
 
-    /// Whose names running code changes.
-    pub(super) fn base(&self) -> Base {
-        self.frame.base
-    }
 }
 
 /// Casper's words for a stored value of another kind.

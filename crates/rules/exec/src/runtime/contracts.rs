@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 
 use casper_types::{
-    CLValue, Contract, ContractPackage, ContractWasm, Digest, EntryPointAccess,
-    EntryPointType, Group, Groups, HashAddr, Key, NamedKeys, ProtocolVersion, StoredValue, URef,
-    URefAddr, bytesrepr,
+    CLValue, ContractWasm, ContractWasmHash, Digest, EntryPointAccess, EntryPointType, Group,
+    Groups, HashAddr, Key, NamedKeys, ProtocolVersion, StoredValue, URef, URefAddr, bytesrepr,
     contracts::{
-        self, ContractHash, ContractPackageHash, ContractPackageStatus, ContractVersion,
-        ContractWasmHash, EntryPoints,
+        self, Contract, ContractHash, ContractPackage, ContractPackageHash, ContractPackageStatus,
+        ContractVersion, EntryPoints,
     },
 };
 use girrona_vm::{Answer, Gas, Trap, prune};
 
-use super::{Runtime, frame::{Module, module_of}};
+use super::{Runtime, frame::Module};
 
 /// Groups that a package may have (Casper 1.5).
 const GROUPS_MAX: usize = 10;
@@ -102,8 +101,10 @@ impl Runtime<'_, '_> {
             Module::Stored(hash) => {
                 let key = Key::Hash(hash);
                 let stored = self.lookup(&key)?.ok_or(Trap::KeyNotFound(key))?;
-                let bytes = module_of(&stored).ok_or(Trap::UnexpectedStoredValueVariant)?;
-                prune(bytes, names)?
+                let StoredValue::ContractWasm(wasm) = stored.as_ref() else {
+                    return Err(Trap::UnexpectedStoredValueVariant);
+                };
+                prune(&wasm.clone().take_bytes(), names)?
             }
             Module::None => return Err(Trap::InvalidContext),
         };

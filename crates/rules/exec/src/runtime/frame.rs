@@ -1,10 +1,8 @@
 //! What is running right now, and on whose behalf.
 
-use std::sync::Arc;
-
 use casper_types::{
-    Account, ContextAccessRights, Key, NamedKeys, RuntimeArgs, StoredValue, URef,
-    account::AccountHash, contracts::ContractHash,
+    Account, ContextAccessRights, Key, NamedKeys, RuntimeArgs, URef, account::AccountHash,
+    contracts::ContractHash,
 };
 
 /// Whose names and rights code runs with.
@@ -89,12 +87,4 @@ fn urefs_of(names: &NamedKeys) -> impl Iterator<Item = URef> {
         Key::URef(uref) => Some(*uref),
         _ => None,
     })
-}
-
-/// The module in a stored value.
-pub(super) fn module_of(stored: &Arc<StoredValue>) -> Option<&[u8]> {
-    match stored.as_ref() {
-        StoredValue::ContractWasm(wasm) => Some(wasm.bytes()),
-        _ => None,
-    }
 }

@@ -30,7 +30,7 @@ impl Runtime<'_, '_> {
     ) -> Answer<(), AddKeyFailure> {
         let Some(mut account) = self.managed_account()? else {
             return Ok(Err(AddKeyFailure::PermissionDenied));
-        }
+        };
         let max = usize::try_from(self.job.law().core.max_associated_keys).unwrap_or(usize::MAX);
         if account.associated_keys().len() >= max {
             return Ok(Err(AddKeyFailure::MaxKeysLimit));
@@ -48,7 +48,7 @@ impl Runtime<'_, '_> {
     ) -> Answer<(), RemoveKeyFailure> {
         let Some(mut account) = self.managed_account()? else {
             return Ok(Err(RemoveKeyFailure::PermissionDenied));
-        }
+        };
         match account.remove_associated_key(key) {
             Ok(()) => self.put_account(account, gas).map(Ok),
             Err(refusal) => Ok(Err(refusal)),
@@ -63,7 +63,7 @@ impl Runtime<'_, '_> {
     ) -> Answer<(), UpdateKeyFailure> {
         let Some(mut account) = self.managed_account()? else {
             return Ok(Err(UpdateKeyFailure::PermissionDenied));
-        }
+        };
         match account.update_associated_key(key, weight) {
             Ok(()) => self.put_account(account, gas).map(Ok),
             Err(refusal) => Ok(Err(refusal)),
@@ -78,7 +78,7 @@ impl Runtime<'_, '_> {
     ) -> Answer<(), SetThresholdFailure> {
         let Some(mut account) = self.managed_account()? else {
             return Ok(Err(SetThresholdFailure::PermissionDeniedError));
-        }
+        };
         match account.set_action_threshold(action, threshold) {
             Ok(()) => self.put_account(account, gas).map(Ok),
             Err(refusal) => Ok(Err(refusal)),

@@ -10,7 +10,13 @@ use casper_types::{
 use girrona_vm::{Answer, Gas, Trap};
 
 use super::Runtime;
-use crate::system::{Native, SYSTEM};
+use crate::{
+    methods,
+    system::{Native, SYSTEM},
+};
+
+/// Handle payment's error for what only the system may ask (Casper 1.5).
+const CALLED_BY_USER: u8 = 22;
 
 /// What a system contract's method takes: an argument, or the way out.
 fn arg<T: FromBytes + CLTyped>(args: &RuntimeArgs, name: &str) -> Result<T, Trap> {
@@ -146,10 +152,9 @@ impl Runtime<'_, '_> {
                 // Where it is, without any right to it.
                 value(self.ledger.refund.map(URef::remove_access_rights))
             }
-            handle_payment::METHOD_FINALIZE_PAYMENT
-            | handle_payment::METHOD_DISTRIBUTE_ACCUMULATED_FEES => {
+            methods::FINALIZE_PAYMENT | methods::DISTRIBUTE_ACCUMULATED_FEES => {
                 gas.charge(costs.finalize_payment.into())?;
-                Err(revert(Error::SystemFunctionCalledByUserAccount))
+                Err(Trap::Revert(ApiError::HandlePayment(CALLED_BY_USER)))
             }
             other => Err(Trap::NoSuchMethod(other.to_owned())),
         }

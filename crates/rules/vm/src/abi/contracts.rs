@@ -190,6 +190,7 @@ impl Call<'_, '_> {
     }
 
     fn label(&self, pointer: u32, size: u32) -> Result<String, Trap> {
+        self.memory.slice(pointer, size)?;
         if size > LABEL_BYTES_MAX {
             let text = format!("a group's label of {size} bytes; {LABEL_BYTES_MAX} are the most");
             return Err(Trap::Host(text));
@@ -200,6 +201,7 @@ impl Call<'_, '_> {
     /// `None` when there are more than a package can have.
     fn urefs(&self, pointer: u32, size: u32) -> Result<Option<BTreeSet<URef>>, Trap> {
         const UREF_BYTES: u32 = 33;
+        self.memory.slice(pointer, size)?;
         if size.saturating_sub(4) > GROUP_UREFS_MAX.saturating_mul(UREF_BYTES) {
             return Ok(None);
         }

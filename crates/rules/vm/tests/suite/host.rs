@@ -8,10 +8,13 @@ use casper_types::account::{
     UpdateKeyFailure, Weight,
 };
 use casper_types::bytesrepr::ToBytes;
+use casper_types::contracts::{
+    self, ContractHash, ContractPackageHash, ContractVersion, ContractVersionKey, EntryPoints,
+};
 use casper_types::system::CallStackElement;
 use casper_types::{
-    AccessRights, ApiError, CLTyped, CLValue, HashAddr, Key, NamedKeys, Phase, TransferredTo, U512,
-    URef, URefAddr,
+    AccessRights, ApiError, CLTyped, CLValue, HashAddr, Key, NamedKeys, Phase, RuntimeArgs,
+    TransferredTo, U512, URef, URefAddr,
 };
 use girrona_vm::{Answer, Gas, Host, Trap};
 
@@ -21,6 +24,12 @@ pub(crate) const GAS_PER_BYTE: u32 = 1_000;
 pub(crate) const ACCOUNT: AccountHash = AccountHash::new([7; 32]);
 /// Its main purse.
 pub(crate) const MAIN_PURSE: URef = URef::new([1; 32], AccessRights::READ_ADD_WRITE);
+/// The only package.
+pub(crate) const PACKAGE: ContractPackageHash = ContractPackageHash::new([40; 32]);
+/// Its only version, which has the entry point `echo`.
+pub(crate) const CONTRACT: ContractHash = ContractHash::new([42; 32]);
+/// What a call of it costs beyond the price of calling.
+pub(crate) const ECHO_GAS: u64 = 77;
 /// Timestamp of the block.
 pub(crate) const BLOCK_TIME: u64 = 1_700_000_000_123;
 
@@ -34,6 +43,7 @@ pub(crate) struct World {
     pub(crate) accounts: BTreeMap<AccountHash, URefAddr>,
     pub(crate) items: BTreeMap<(URefAddr, String), CLValue>,
     pub(crate) keys: BTreeMap<AccountHash, u8>,
+    pub(crate) groups: BTreeMap<String, BTreeSet<URef>>,
     pub(crate) asked: Vec<&'static str>,
     pub(crate) returned: Option<CLValue>,
     next: u8,
@@ -49,6 +59,7 @@ impl World {
             accounts: BTreeMap::from([(ACCOUNT, MAIN_PURSE.addr())]),
             items: BTreeMap::new(),
             keys: BTreeMap::from([(ACCOUNT, 1)]),
+            groups: BTreeMap::new(),
             asked: Vec::new(),
             returned: None,
             next: 100,
@@ -372,5 +383,157 @@ impl Host for World {
             (ActionType::Deployment, _) => Err(SetThresholdFailure::DeploymentThreshold),
             (ActionType::KeyManagement, 0) => Err(SetThresholdFailure::KeyManagementThreshold),
         })
+    }
+
+    fn create_contract_package(
+        &mut self,
+        is_locked: bool,
+        _: &mut Gas,
+    ) -> Result<(HashAddr, URefAddr), Trap> {
+        self.asked.push(if is_locked { "create_locked_package" } else { "create_package" });
+        Ok((PACKAGE.value(), [41; 32]))
+    }
+
+    fn create_contract_user_group(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        new_urefs: u32,
+        existing: BTreeSet<URef>,
+        _: &mut Gas,
+    ) -> Answer<Vec<URef>> {
+        self.asked.push("create_contract_user_group");
+        known_package(package)?;
+        if existing.len() + new_urefs as usize > 100 {
+            return Ok(Err(contracts::Error::MaxTotalURefsExceeded.into()));
+        }
+        self.groups.insert(label, existing);
+        Ok(Ok((0..new_urefs).map(|_| self.fresh()).collect()))
+    }
+
+    fn add_contract_version(
+        &mut self,
+        package: ContractPackageHash,
+        entry_points: EntryPoints,
+        named_keys: NamedKeys,
+        _: &mut Gas,
+    ) -> Result<(ContractHash, ContractVersion), Trap> {
+        self.asked.push("add_contract_version");
+        known_package(package)?;
+        self.named_keys.append(named_keys);
+        Ok((CONTRACT, u32::try_from(entry_points.len()).unwrap()))
+    }
+
+    fn disable_contract_version(
+        &mut self,
+        package: ContractPackageHash,
+        contract: ContractHash,
+        _: &mut Gas,
+    ) -> Answer<()> {
+        self.asked.push("disable_contract_version");
+        known_package(package)?;
+        Ok(if contract == CONTRACT { Ok(()) } else { Err(contracts::Error::ContractNotFound.into()) })
+    }
+
+    fn enable_contract_version(
+        &mut self,
+        package: ContractPackageHash,
+        contract: ContractHash,
+        gas: &mut Gas,
+    ) -> Answer<()> {
+        let answer = self.disable_contract_version(package, contract, gas);
+        self.asked.pop();
+        self.asked.push("enable_contract_version");
+        answer
+    }
+
+    fn call_contract(
+        &mut self,
+        contract: ContractHash,
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap> {
+        self.asked.push("call_contract");
+        if contract != CONTRACT {
+            return Err(Trap::KeyNotFound(Key::Hash(contract.value())));
+        }
+        echo(entry_point, &args, gas)
+    }
+
+    fn call_versioned_contract(
+        &mut self,
+        package: ContractPackageHash,
+        version: Option<ContractVersion>,
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap> {
+        self.asked.push("call_versioned_contract");
+        known_package(package)?;
+        match version {
+            None | Some(1) => echo(entry_point, &args, gas),
+            Some(other) => Err(Trap::InvalidVersion(ContractVersionKey::new(1, other))),
+        }
+    }
+
+    fn remove_contract_user_group(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        _: &mut Gas,
+    ) -> Answer<()> {
+        self.asked.push("remove_contract_user_group");
+        known_package(package)?;
+        let removed = self.groups.remove(&label);
+        Ok(removed.map(|_| ()).ok_or(contracts::Error::GroupDoesNotExist.into()))
+    }
+
+    fn provision_contract_user_group_uref(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        _: &mut Gas,
+    ) -> Answer<URef> {
+        self.asked.push("provision_contract_user_group_uref");
+        known_package(package)?;
+        let uref = self.fresh();
+        let group = self.groups.get_mut(&label);
+        Ok(match group {
+            Some(group) => {
+                group.insert(uref);
+                Ok(uref)
+            }
+            None => Err(contracts::Error::GroupDoesNotExist.into()),
+        })
+    }
+
+    fn remove_contract_user_group_urefs(
+        &mut self,
+        package: ContractPackageHash,
+        label: String,
+        urefs: BTreeSet<URef>,
+        _: &mut Gas,
+    ) -> Answer<()> {
+        self.asked.push("remove_contract_user_group_urefs");
+        known_package(package)?;
+        let Some(group) = self.groups.get_mut(&label) else {
+            return Ok(Err(contracts::Error::GroupDoesNotExist.into()));
+        };
+        let all = urefs.iter().all(|uref| group.remove(uref));
+        Ok(if all { Ok(()) } else { Err(contracts::Error::UnableToRemoveURef.into()) })
+    }
+}
+
+fn known_package(package: ContractPackageHash) -> Result<(), Trap> {
+    if package == PACKAGE { Ok(()) } else { Err(Trap::KeyNotFound(Key::Hash(package.value()))) }
+}
+
+/// A contract that returns its argument `value`, or unit.
+fn echo(entry_point: &str, args: &RuntimeArgs, gas: &mut Gas) -> Result<CLValue, Trap> {
+    gas.charge(ECHO_GAS)?;
+    match entry_point {
+        "echo" => Ok(args.get("value").cloned().unwrap_or_else(CLValue::unit)),
+        other => Err(Trap::NoSuchMethod(other.to_owned())),
     }
 }
