@@ -89,8 +89,7 @@ fn handle_payment() -> Vec<Row> {
 fn auction() -> Vec<Row> {
     use CLType::{PublicKey, U8, U64, U512, Unit};
     let weights = map(PublicKey, U512);
-    let delegation =
-        || vec![("delegator", PublicKey), ("validator", PublicKey), ("amount", U512)];
+    let delegation = || vec![("delegator", PublicKey), ("validator", PublicKey), ("amount", U512)];
     let redelegation = delegation().into_iter().chain([("new_validator", PublicKey)]).collect();
     let bid = vec![("public_key", PublicKey), ("delegation_rate", U8), ("amount", U512)];
     vec![

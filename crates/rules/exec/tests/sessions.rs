@@ -433,18 +433,31 @@ fn keys_are_associated_and_thresholds_hold_from_the_next_deploy_on() {
     fails(&world.one(again), "User error: 2");
 }
 
-/// Payment code that moves `motes` from the main purse into the payment purse.
+/// Payment code that moves `motes` from the main purse into the payment purse, which it gets from
+/// handle payment.
 fn pays(motes: u64) -> Vec<u8> {
     let amount = bytes(&U512::from(motes));
     let id = bytes(&Option::<u64>::None);
-    let target = bytes(&SYSTEM.payment_purse_for_guests());
+    let method = bytes(&"get_payment_purse");
+    let none = bytes(&RuntimeArgs::new());
     guest(
-        &[(64, &target), (128, &amount), (192, &id)],
+        &[
+            (128, &amount),
+            (192, &id),
+            (256, &SYSTEM.handle_payment.contract),
+            (320, &method),
+            (384, &none),
+        ],
         &format!(
             "(call $get_main_purse (i32.const 0))
+             (call $check (call $call_contract (i32.const 256) (i32.const 32) (i32.const 320)
+                (i32.const {}) (i32.const 384) (i32.const {}) (i32.const 448)))
+             (call $check (call $read_host_buffer (i32.const 64) (i32.const 33) (i32.const 448)))
              (call $check (call $transfer_from_purse_to_purse
                 (i32.const 0) (i32.const 33) (i32.const 64) (i32.const 33)
                 (i32.const 128) (i32.const {}) (i32.const 192) (i32.const {})))",
+            method.len(),
+            none.len(),
             amount.len(),
             id.len()
         ),
@@ -475,7 +488,7 @@ fn custom_payment_pays_for_itself_and_the_session() {
 #[test]
 fn custom_payment_that_pays_less_than_it_costs_is_undone() {
     let mut world = world();
-    let payment = module(pays(1_000), amount(1_000));
+    let payment = module(pays(200_000_000), amount(200_000_000));
     let result = world.one(world.deploy(ANA, payment, module(seven(""), args())));
     assert_eq!(seen(&result), (PENALTY, Some("Insufficient payment"), 0));
     assert_eq!(world.balance(ANA), 1_000 * GIRRO - PENALTY);

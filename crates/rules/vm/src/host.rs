@@ -17,8 +17,8 @@ use casper_types::account::{
     AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
     UpdateKeyFailure, Weight,
 };
-use casper_types::system::CallStackElement;
 use casper_types::contracts::{ContractHash, ContractPackageHash, ContractVersion, EntryPoints};
+use casper_types::system::CallStackElement;
 use casper_types::{
     ApiError, CLValue, HashAddr, Key, NamedKeys, Phase, RuntimeArgs, TransferredTo, U512, URef,
     URefAddr,

@@ -58,9 +58,9 @@ impl<'r> Runtime<'r, '_> {
         let package = self.package(package_hash)?;
         let key = match version {
             Some(version) => ContractVersionKey::new(self.major(), version),
-            None => package
-                .current_contract_version()
-                .ok_or(Trap::NoActiveVersions(package_hash))?,
+            None => {
+                package.current_contract_version().ok_or(Trap::NoActiveVersions(package_hash))?
+            }
         };
         let hash = package.enabled_versions().get(&key).copied();
         let hash = hash.ok_or(Trap::InvalidVersion(key))?;
@@ -179,7 +179,6 @@ impl<'r> Runtime<'r, '_> {
     pub(super) fn major(&self) -> u32 {
         self.job.law().protocol.version.value().major
     }
-
 }
 
 /// Casper's words for a stored value of another kind.

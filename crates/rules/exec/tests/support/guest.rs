@@ -26,6 +26,7 @@ const IMPORTS: &[(&str, usize, bool)] = &[
     ("dictionary_put", 6, true),
     ("random_bytes", 2, true),
     ("ret", 2, false),
+    ("call_contract", 7, true),
 ];
 
 /// Bytes at an address of the guest's memory.

@@ -432,7 +432,11 @@ impl Host for World {
     ) -> Answer<()> {
         self.asked.push("disable_contract_version");
         known_package(package)?;
-        Ok(if contract == CONTRACT { Ok(()) } else { Err(contracts::Error::ContractNotFound.into()) })
+        Ok(if contract == CONTRACT {
+            Ok(())
+        } else {
+            Err(contracts::Error::ContractNotFound.into())
+        })
     }
 
     fn enable_contract_version(

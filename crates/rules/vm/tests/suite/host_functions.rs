@@ -455,8 +455,7 @@ fn lists_and_labels_that_nobody_can_need_are_refused_before_they_are_read() {
         .collect();
     let mut world = furnished();
     let mut session = Session::new(&mut world);
-    let args =
-        vec![bytes(PACKAGE), bytes("new"), Arg::Number(0), bytes(many), Arg::Out(4)];
+    let args = vec![bytes(PACKAGE), bytes("new"), Arg::Number(0), bytes(many), Arg::Out(4)];
     let answer = session.call(Function::CreateContractUserGroup, &args);
     assert_eq!(answer.result, 64_768 + 5);
     let label = "x".repeat(4_093);
