@@ -12,6 +12,7 @@ use casper_types::{
     contracts::{ContractHash, ContractPackageHash},
     runtime_args,
 };
+use girrona_api::AccountIdentifier;
 use girrona_testkit::{Net, SECOND, program};
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ async fn error_of(net: &Net, hash: DeployHash) -> Result<Option<String>> {
 /// A named key of ana's account, as its 32 bytes.
 async fn named(net: &Net, name: &str) -> Result<[u8; 32]> {
     let ana = net.public_key("ana")?;
-    let account = net.node(2).rpc().account(ana.into(), None).await?;
+    let account = net.node(2).rpc().account(AccountIdentifier::PublicKey(ana), None).await?;
     let account = serde_json::to_value(&account)?;
     let names = account["account"]["named_keys"].as_array().context("named keys")?;
     let found = names.iter().find(|pair| pair["name"] == name);
@@ -64,11 +65,7 @@ fn give(to: Key, amount: u64) -> RuntimeArgs {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn contracts_are_installed_called_in_every_way_and_closed_to_strangers() -> Result<()> {
-    let net = Net::builder()
-        .validators(4)
-        .block_time("500ms")
-        .start()
-        .await?;
+    let net = Net::builder().validators(4).block_time("500ms").start().await?;
     let bo = Key::Account(net.public_key("bo")?.to_account_hash());
     let token = runtime_args! {
         "name" => "Town", "symbol" => "TWN", "decimals" => 2_u8, "supply" => U256::from(1_000),
@@ -154,18 +151,19 @@ async fn casper_client_installs_and_calls_a_contract() -> Result<()> {
     let Some(client) = program::requires("casper-client", program::casper_client()) else {
         return Ok(());
     };
-    let net = Net::builder()
-        .validators(4)
-        .block_time("500ms")
-        .start()
-        .await?;
+    let net = Net::builder().validators(4).block_time("500ms").start().await?;
     let path = wasm("token.wasm").display().to_string();
     let install = [
-        "--session-path", &path,
-        "--session-arg", "name:string='Town'",
-        "--session-arg", "symbol:string='TWN'",
-        "--session-arg", "decimals:u8='2'",
-        "--session-arg", "supply:u256='1000'",
+        "--session-path",
+        &path,
+        "--session-arg",
+        "name:string='Town'",
+        "--session-arg",
+        "symbol:string='TWN'",
+        "--session-arg",
+        "decimals:u8='2'",
+        "--session-arg",
+        "supply:u256='1000'",
     ];
     assert_eq!(cli(&net, &client, &install).await?, None);
     let token = format!("hash-{}", hex::encode(named(&net, "token").await?));

@@ -490,7 +490,7 @@ impl Host for World {
         self.asked.push("remove_contract_user_group");
         known_package(package)?;
         let removed = self.groups.remove(&label);
-        Ok(removed.map(|_| ()).ok_or(contracts::Error::GroupDoesNotExist.into()))
+        Ok(removed.map(|_| ()).ok_or_else(|| contracts::Error::GroupDoesNotExist.into()))
     }
 
     fn provision_contract_user_group_uref(
