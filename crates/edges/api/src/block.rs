@@ -1,10 +1,11 @@
 //! A block as clients see it: Casper's header and body, and the validators' signatures.
 
 use casper_types::{BlockBodyV1, BlockHash, BlockHeaderV1, BlockV1, PublicKey, Signature};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A block with its finality signatures. Clients recompute its hash from header and body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonBlock {
     /// Hash of the header.
@@ -18,7 +19,7 @@ pub struct JsonBlock {
 }
 
 /// One validator's signature of a block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonProof {
     /// Who signed.

@@ -23,7 +23,7 @@ use crate::{
         AccountIdentifier, BlockIdentifier, DictionaryIdentifier, GlobalStateIdentifier,
         PurseIdentifier,
     },
-    methods::{Method, NoParams, account, chain, girrona, info, state},
+    methods::{Method, NoParams, account, auction, chain, girrona, info, speculate, state},
 };
 
 /// The largest answer that is read: 64 MiB.
@@ -227,6 +227,31 @@ impl Client {
     /// When validators came, went or misbehaved.
     pub async fn validator_changes(&self) -> Result<info::GetValidatorChangesResult, ClientError> {
         self.call::<info::GetValidatorChanges>(&NoParams {}).await
+    }
+
+    /// The rules of the network and the accounts it started with.
+    pub async fn chainspec(&self) -> Result<info::GetChainspecResult, ClientError> {
+        self.call::<info::GetChainspec>(&NoParams {}).await
+    }
+
+    /// What would come of a deploy after a block; after the newest for `None`. It may be unsigned.
+    pub async fn speculative_exec(
+        &self,
+        block: Option<BlockIdentifier>,
+        deploy: Deploy,
+    ) -> Result<speculate::SpeculativeExecResult, ClientError> {
+        let deploy = deploy.into();
+        let params = speculate::SpeculativeExecParams { block_identifier: block, deploy };
+        self.call::<speculate::SpeculativeExec>(&params).await
+    }
+
+    /// Bids and validators as of a block; of the newest for `None`.
+    pub async fn auction_info(
+        &self,
+        block: Option<BlockIdentifier>,
+    ) -> Result<auction::AuctionState, ClientError> {
+        let params = chain::BlockParams { block_identifier: block };
+        Ok(self.call::<auction::GetAuctionInfo>(&params).await?.auction_state)
     }
 
     /// A block; the newest for `None`.

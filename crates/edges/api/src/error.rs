@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -162,7 +163,8 @@ impl fmt::Display for RpcError {
 impl std::error::Error for RpcError {}
 
 /// The heights of the blocks that a node has whole, both ends included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AvailableBlockRange")]
 pub struct BlockRange {
     /// The lowest.
     pub low: u64,

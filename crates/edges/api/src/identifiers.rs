@@ -6,11 +6,14 @@ use casper_types::{
     AsymmetricType, BlockHash, Digest, PublicKey, URef,
     account::{ACCOUNT_HASH_FORMATTED_STRING_PREFIX, AccountHash},
 };
+use schemars::{JsonSchema, r#gen::SchemaGenerator, schema::Schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
+use crate::methods::discover::described;
+
 /// A block, by hash or height. Where it is optional, absent means the newest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum BlockIdentifier {
     /// By hash.
@@ -39,7 +42,7 @@ impl FromStr for BlockIdentifier {
 }
 
 /// A state, by its root or by a block whose post-state it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum GlobalStateIdentifier {
     /// The state after this block.
@@ -51,7 +54,7 @@ pub enum GlobalStateIdentifier {
 }
 
 /// A purse, by its URef or by the account whose main purse it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum PurseIdentifier {
     /// The main purse of this key's account.
@@ -115,6 +118,19 @@ impl fmt::Display for AccountIdentifier {
     }
 }
 
+impl JsonSchema for AccountIdentifier {
+    fn schema_name() -> String {
+        "AccountIdentifier".to_owned()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        described::<String>(
+            generator,
+            "An account: its public key in hex, or `account-hash-` and its hash in hex.",
+        )
+    }
+}
+
 impl Serialize for AccountIdentifier {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -128,7 +144,7 @@ impl<'de> Deserialize<'de> for AccountIdentifier {
 }
 
 /// A dictionary item. Keys and URefs are texts here, so that a bad one gets its own error code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DictionaryIdentifier {
     /// Through the named keys of an account.
     AccountNamedKey {

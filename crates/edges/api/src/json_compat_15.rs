@@ -9,6 +9,7 @@ mod cl_value;
 mod deploy;
 mod execution;
 mod key;
+mod schema;
 mod stored_value;
 
 use std::ops::Deref;

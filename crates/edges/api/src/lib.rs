@@ -30,6 +30,8 @@ pub use methods::{METHODS, Method, ParamsRule};
 
 /// Port of JSON-RPC, unless configured otherwise.
 pub const RPC_PORT: u16 = 7777;
+/// Port on which deploys are tried out, unless configured otherwise.
+pub const SPECULATIVE_PORT: u16 = 7778;
 /// Port of REST and metrics, unless configured otherwise.
 pub const REST_PORT: u16 = 8888;
 /// Port of the event streams, unless configured otherwise.

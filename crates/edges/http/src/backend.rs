@@ -1,23 +1,25 @@
 //! What the door needs to know of the node: a few plain questions.
 //!
-//! The door asks; it never looks into stores or queues itself. All questions but
-//! [`Backend::put_deploy`] are asked on threads that may block, so an implementation may read from
-//! disk. Rules that an implementation keeps, because answers depend on them:
+//! The door asks; it never looks into stores or queues itself. All questions but the async ones
+//! are asked on threads that may block, so an implementation may read from disk. Rules that an implementation keeps, because answers depend on them:
 //!
 //! - What an event names can be looked up before the event is published.
 //! - An event is on disk before it comes out of [`Backend::subscribe`], and ids there only grow.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use casper_types::{
-    Approval, BlockHash, BlockHeaderV1, BlockSynchronizerStatus, BlockV1, Deploy, DeployHash,
-    Digest, Key, NextUpgrade, PeerEntry, ProtocolVersion, PublicKey, Signature, StoredValue,
-    TimeDiff, Timestamp, TransferV1, execution::ExecutionResultV1,
+    Approval, BlockHash, BlockHeaderV1, BlockSynchronizerStatus, BlockV1, ChainspecRawBytes,
+    Deploy, DeployHash, Digest, Key, NextUpgrade, PeerEntry, ProtocolVersion, PublicKey, Signature,
+    StoredValue, TimeDiff, Timestamp, TransferV1,
+    execution::ExecutionResultV1,
+    system::auction::{Bid, EraInfo},
 };
 use girrona_api::{
     BlockRange,
     methods::{
+        auction::EraValidators,
         girrona::DeployProgress,
         info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
     },
@@ -40,6 +42,26 @@ pub enum PutError {
     /// The node has too many deploys to judge just now.
     #[error("the node is busy")]
     Busy,
+    /// The node failed.
+    #[error(transparent)]
+    Internal(#[from] Fault),
+}
+
+/// Why a deploy was not tried out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SpeculateError {
+    /// It breaks a rule; the text is what the caller reads.
+    #[error("{0}")]
+    Invalid(String),
+    /// The state after that block is not stored here, or not any more.
+    #[error("the state after that block is not stored here")]
+    NoState,
+    /// As many are being tried out as the node has threads for.
+    #[error("the node is busy: {0} deploys are being tried out already; try again in a second")]
+    Busy(usize),
+    /// It took longer than the node waits.
+    #[error("the deploy did not end within {} seconds", .0.as_secs())]
+    TooLong(Duration),
     /// The node failed.
     #[error(transparent)]
     Internal(#[from] Fault),
@@ -144,6 +166,17 @@ pub trait Backend: Send + Sync + 'static {
     /// See [`PutError`].
     async fn put_deploy(&self, deploy: Deploy) -> Result<(), PutError>;
 
+    /// Executes a deploy on the state after a stored block without changing anything. Without
+    /// signatures it is executed as if all keys of its account had signed.
+    ///
+    /// # Errors
+    /// See [`SpeculateError`].
+    async fn speculate(
+        &self,
+        block: BlockHeaderV1,
+        deploy: Deploy,
+    ) -> Result<ExecutionResultV1, SpeculateError>;
+
     /// A stored deploy.
     ///
     /// # Errors
@@ -190,6 +223,29 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Who it is connected to.
     fn peers(&self) -> Vec<PeerEntry>;
+
+    /// The rules of the network as TOML, and the accounts it started with as another.
+    fn chainspec(&self) -> ChainspecRawBytes;
+
+    /// What an era paid, as the state after a stored block has it; `None` when that state is not
+    /// stored here, or not any more.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn era_info(&self, block: &BlockHeaderV1) -> Result<Option<EraInfo>, Fault>;
+
+    /// All bids in the state after a stored block, by key; `None` when that state is not stored
+    /// here, or not any more.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn bids(&self, block: &BlockHeaderV1) -> Result<Option<Vec<Bid>>, Fault>;
+
+    /// The validators of a stored block's era and of those after it that were known by then.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn era_validators(&self, block: &BlockHeaderV1) -> Result<Vec<EraValidators>, Fault>;
 
     /// When validators came, went or misbehaved.
     ///

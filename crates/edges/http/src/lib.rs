@@ -3,7 +3,8 @@
 //! Knows: HTTP, the contract of `girrona_api`, and a small [`Backend`] to ask.
 //!
 //! Does not know: chain, network, store. Whoever assembles a node binds the listeners, implements
-//! [`Backend`] and calls [`serve_rpc`], [`serve_rest`] and [`serve_events`].
+//! [`Backend`] and calls [`serve_rpc`], [`serve_speculative`], [`serve_rest`] and
+//! [`serve_events`].
 //!
 //! Everything that comes in is bounded: connections, request heads and bodies, bytes held for
 //! bodies at once, requests per second, event subscribers and what is kept for each. What happens
@@ -22,13 +23,13 @@ pub mod rpc;
 mod server;
 
 pub use backend::{
-    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, StateId, StateView,
-    StoredBlock,
+    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, SpeculateError,
+    StateId, StateView, StoredBlock,
 };
 pub use events::{EventsConfig, serve_events};
 pub use metrics::{Metrics, Outcome, Refusal};
 pub use rest::{RestConfig, serve_rest};
-pub use rpc::{RpcConfig, serve_rpc};
+pub use rpc::{RpcConfig, serve_rpc, serve_speculative};
 
 use axum::{
     Router,

@@ -1,22 +1,26 @@
-//! Plain HTTP: how the node is doing, and its metrics.
+//! Plain HTTP: how the node is doing, its metrics, the network's rules and validators, and what
+//! JSON-RPC answers.
 
 use std::{future::Future, io, sync::Arc};
 
 use axum::{
     Router,
     extract::State,
-    http::{Method, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use girrona_api::methods::discover::open_rpc;
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 use tracing::error;
 
-use crate::{Backend, Metrics, rpc, server, with_cors};
+use crate::{Backend, Fault, Metrics, rpc, server, with_cors};
 
 /// The content type of Prometheus's text format as the metrics crate writes it.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 /// How REST is served.
 #[derive(Clone, Debug)]
@@ -35,7 +39,10 @@ impl Default for RestConfig {
     }
 }
 
-/// Serves `GET /status` and `GET /metrics` until `shutdown` is done.
+/// What is shown when somebody looks elsewhere.
+const PATHS: &str = "try /status, /metrics, /rpc-schema, /validator-changes or /chainspec\n";
+
+/// Serves `GET` on [`PATHS`] until `shutdown` is done.
 ///
 /// # Errors
 /// When the listener fails for good.
@@ -48,23 +55,52 @@ pub async fn serve_rest(
     let router = Router::new()
         .route("/status", get(status))
         .route("/metrics", get(metrics))
-        .fallback(async || (StatusCode::NOT_FOUND, "try /status or /metrics\n"))
+        .route("/rpc-schema", get(rpc_schema))
+        .route("/validator-changes", get(validator_changes))
+        .route("/chainspec", get(chainspec))
+        .fallback(async || (StatusCode::NOT_FOUND, PATHS))
         .with_state(backend)
         .layer(CompressionLayer::new());
     let router = with_cors(router, &config.cors_origin, Method::GET);
     server::serve(listener, router, config.connections_max, config.metrics, shutdown).await
 }
 
-async fn status(State(backend): State<Arc<dyn Backend>>) -> Response {
-    let work = move || serde_json::to_string(&rpc::status_of(&*backend));
+type Asked = State<Arc<dyn Backend>>;
+
+async fn status(State(backend): Asked) -> Response {
+    answer(backend, |backend| Ok(rpc::status_of(backend))).await
+}
+
+async fn validator_changes(State(backend): Asked) -> Response {
+    answer(backend, rpc::validator_changes_of).await
+}
+
+async fn chainspec(State(backend): Asked) -> Response {
+    answer(backend, |backend| Ok(rpc::chainspec_of(backend))).await
+}
+
+/// The document alone; `rpc.discover` wraps it.
+async fn rpc_schema() -> Response {
+    (JSON, open_rpc()).into_response()
+}
+
+/// Asks on a thread that may block, and writes what comes back as JSON.
+async fn answer<T: Serialize + 'static>(
+    backend: Arc<dyn Backend>,
+    question: fn(&dyn Backend) -> Result<T, Fault>,
+) -> Response {
+    let work = move || match question(&*backend) {
+        Ok(found) => serde_json::to_string(&found).map_err(|error| Fault(error.to_string())),
+        Err(fault) => Err(fault),
+    };
     match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(json)) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Ok(Ok(json)) => (JSON, json).into_response(),
         Ok(Err(cause)) => failed(&cause),
         Err(cause) => failed(&cause),
     }
 }
 
-async fn metrics(State(backend): State<Arc<dyn Backend>>) -> Response {
+async fn metrics(State(backend): Asked) -> Response {
     match tokio::task::spawn_blocking(move || backend.metrics_text()).await {
         Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(cause) => failed(&cause),

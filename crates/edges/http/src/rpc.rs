@@ -7,13 +7,15 @@
 
 mod account;
 mod answer;
+mod auction;
 mod chain;
 mod girrona;
 mod info;
 pub mod request;
+mod speculate;
 mod state;
 
-pub(crate) use info::status_of;
+pub(crate) use info::{chainspec_of, status_of, validator_changes_of};
 
 use std::{
     future::Future,
@@ -77,8 +79,18 @@ impl Default for RpcConfig {
     }
 }
 
+/// Which methods a listener answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    /// All of the contract.
+    All,
+    /// `speculative_exec` alone.
+    Speculative,
+}
+
 struct Rpc {
     backend: Arc<dyn Backend>,
+    answers: Answers,
     rate: RateLimit,
     body_max: usize,
     held: AtomicUsize,
@@ -95,8 +107,32 @@ pub async fn serve_rpc(
     config: RpcConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    serve(listener, backend, config, Answers::All, shutdown).await
+}
+
+/// Serves `speculative_exec` and nothing else, as [`serve_rpc`] serves all methods.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve_speculative(
+    listener: TcpListener,
+    backend: Arc<dyn Backend>,
+    config: RpcConfig,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    serve(listener, backend, config, Answers::Speculative, shutdown).await
+}
+
+async fn serve(
+    listener: TcpListener,
+    backend: Arc<dyn Backend>,
+    config: RpcConfig,
+    answers: Answers,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
     let rpc = Arc::new(Rpc {
         backend,
+        answers,
         rate: RateLimit::new(config.qps_limit, Instant::now()),
         body_max: config.body_max,
         held: AtomicUsize::new(0),
@@ -194,7 +230,7 @@ impl Rpc {
         let read = held.read(request.into_body());
         let body =
             tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Refused::TooSlow)??;
-        let answer = answer::answer(&self.backend, &self.metrics, &body).await?;
+        let answer = answer::answer(&self.backend, self.answers, &self.metrics, &body).await?;
         Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
     }
 }

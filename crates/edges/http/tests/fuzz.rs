@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use girrona_api::{
     Method,
-    methods::{account as a, chain as c, girrona as g, info as i, state as s},
+    methods::{
+        account as a, auction, chain as c, discover, girrona as g, info as i, speculate, state as s,
+    },
     params,
 };
 use girrona_http::rpc::request;
@@ -45,6 +47,13 @@ impl Decoder {
             Self::of::<s::GetDictionaryItem>(),
             Self::of::<s::QueryGlobalState>(),
             Self::of::<s::QueryBalance>(),
+            Self::of::<i::GetChainspec>(),
+            Self::of::<auction::GetEraInfo>(),
+            Self::of::<auction::GetEraSummary>(),
+            Self::of::<auction::GetAuctionInfo>(),
+            Self::of::<s::GetTrie>(),
+            Self::of::<discover::Discover>(),
+            Self::of::<speculate::SpeculativeExec>(),
             Self::of::<g::DeployStatus>(),
         ]
     }

@@ -14,12 +14,14 @@ use casper_types::{
     },
     system::auction::{Bid, EraInfo, UnbondingPurse, WithdrawPurse},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::{Account15, CLValue15, StoredValue15, key};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NamedKey")]
 struct WireNamedKey {
     name: String,
     key: String,
@@ -40,9 +42,10 @@ fn named_keys<E: de::Error>(wire: Vec<WireNamedKey>) -> Result<NamedKeys, E> {
     Ok(keys)
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WireAccount {
+#[schemars(rename = "Account")]
+pub(super) struct WireAccount {
     account_hash: AccountHash,
     named_keys: Vec<WireNamedKey>,
     main_purse: URef,
@@ -86,7 +89,8 @@ impl<'de> Deserialize<'de> for Account15 {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "EntryPointType")]
 enum WireEntryPointType {
     Session,
     Contract,
@@ -94,7 +98,8 @@ enum WireEntryPointType {
     Factory,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "EntryPoint")]
 struct WireEntryPoint {
     name: String,
     args: Vec<Parameter>,
@@ -126,9 +131,10 @@ impl From<WireEntryPoint> for EntryPoint {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WireContract {
+#[schemars(rename = "Contract")]
+pub(super) struct WireContract {
     contract_package_hash: ContractPackageHash,
     contract_wasm_hash: ContractWasmHash,
     named_keys: Vec<WireNamedKey>,
@@ -167,28 +173,32 @@ impl WireContract {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ContractVersion")]
 struct WireVersion {
     protocol_version_major: u32,
     contract_version: u32,
     contract_hash: ContractHash,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DisabledVersion")]
 struct WireDisabledVersion {
     protocol_version_major: u32,
     contract_version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "NamedUserGroup")]
 struct WireGroup {
     group: String,
     keys: Vec<URef>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WirePackage {
+#[schemars(rename = "ContractPackage")]
+pub(super) struct WirePackage {
     access_key: URef,
     versions: Vec<WireVersion>,
     disabled_versions: Vec<WireDisabledVersion>,
@@ -277,8 +287,8 @@ impl Serialize for StoredValue15 {
     }
 }
 
-#[derive(Deserialize)]
-enum WireStoredValue {
+#[derive(Deserialize, JsonSchema)]
+pub(super) enum WireStoredValue {
     CLValue(CLValue),
     Account(WireAccount),
     ContractWasm(String),

@@ -1,6 +1,7 @@
 //! Sending a deploy.
 
 use casper_types::{DeployHash, ProtocolVersion};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::method;
@@ -12,7 +13,7 @@ method! {
 }
 
 /// Parameters of [`PutDeploy`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutDeployParams {
     /// The deploy.
@@ -20,7 +21,7 @@ pub struct PutDeployParams {
 }
 
 /// Result of [`PutDeploy`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutDeployResult {
     /// Version of the network's rules.

@@ -1,6 +1,7 @@
 //! Reading blocks.
 
 use casper_types::{BlockHash, Digest, ProtocolVersion, TransferV1};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::method;
@@ -20,7 +21,7 @@ method! {
 }
 
 /// Which block; the newest if none is named.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlockParams {
     /// The block.
@@ -29,7 +30,7 @@ pub struct BlockParams {
 }
 
 /// Result of [`GetBlock`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetBlockResult {
     /// Version of the network's rules.
@@ -39,7 +40,7 @@ pub struct GetBlockResult {
 }
 
 /// Result of [`GetBlockTransfers`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetBlockTransfersResult {
     /// Version of the network's rules.
@@ -51,7 +52,7 @@ pub struct GetBlockTransfersResult {
 }
 
 /// Result of [`GetStateRootHash`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetStateRootHashResult {
     /// Version of the network's rules.

@@ -1,6 +1,7 @@
 //! What Casper cannot be asked.
 
 use casper_types::{BlockHash, DeployHash, ProtocolVersion, Timestamp, U512};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::method;
@@ -11,7 +12,7 @@ method! {
 }
 
 /// Parameters of [`DeployStatus`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeployStatusParams {
     /// The deploy.
@@ -19,7 +20,9 @@ pub struct DeployStatusParams {
 }
 
 /// The phases of a deploy's life, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DeployPhase {
     /// This node accepted and stored it.
@@ -39,7 +42,7 @@ pub enum DeployPhase {
 }
 
 /// When a phase was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseTime {
     /// The phase.
@@ -49,7 +52,7 @@ pub struct PhaseTime {
 }
 
 /// How far a deploy has come on one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployProgress {
     /// The deploy.
     pub deploy_hash: DeployHash,
@@ -77,7 +80,7 @@ pub struct DeployProgress {
 }
 
 /// Result of [`DeployStatus`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployStatusResult {
     /// Version of the network's rules.
     pub api_version: ProtocolVersion,

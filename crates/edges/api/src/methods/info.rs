@@ -1,9 +1,10 @@
 //! Asking about deploys, the node and the validators.
 
 use casper_types::{
-    BlockHash, BlockSynchronizerStatus, DeployHash, Digest, EraId, NextUpgrade, PeerEntry,
-    ProtocolVersion, PublicKey, TimeDiff, Timestamp,
+    BlockHash, BlockSynchronizerStatus, ChainspecRawBytes, DeployHash, Digest, EraId, NextUpgrade,
+    PeerEntry, ProtocolVersion, PublicKey, TimeDiff, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoParams, method};
@@ -28,9 +29,13 @@ method! {
     /// When validators came, went or misbehaved.
     GetValidatorChanges = "info_get_validator_changes", None, NoParams => GetValidatorChangesResult
 }
+method! {
+    /// The rules of the network and the accounts it started with, as TOML files.
+    GetChainspec = "info_get_chainspec", None, NoParams => GetChainspecResult
+}
 
 /// Parameters of [`GetDeploy`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetDeployParams {
     /// The deploy.
@@ -41,7 +46,7 @@ pub struct GetDeployParams {
 }
 
 /// Result of [`GetDeploy`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetDeployResult {
     /// Version of the network's rules.
@@ -59,7 +64,7 @@ pub struct GetDeployResult {
 }
 
 /// What came of a deploy, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonExecutionResult {
     /// The block it was executed in.
@@ -69,7 +74,7 @@ pub struct JsonExecutionResult {
 }
 
 /// Result of [`GetPeers`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetPeersResult {
     /// Version of the network's rules.
@@ -79,7 +84,7 @@ pub struct GetPeersResult {
 }
 
 /// What a node is busy with, in Casper's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ReactorState {
     /// Starting.
     Initialize,
@@ -96,7 +101,7 @@ pub enum ReactorState {
 }
 
 /// The newest block in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MinimalBlockInfo {
     /// Its hash.
@@ -114,7 +119,7 @@ pub struct MinimalBlockInfo {
 }
 
 /// Result of [`GetStatus`], also served by REST. Peers come before the version here, as in Casper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetStatusResult {
     /// Id and address of each peer.
@@ -148,7 +153,7 @@ pub struct GetStatusResult {
 }
 
 /// Result of [`GetValidatorChanges`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetValidatorChangesResult {
     /// Version of the network's rules.
@@ -158,7 +163,7 @@ pub struct GetValidatorChangesResult {
 }
 
 /// What changed about one validator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidatorChanges {
     /// Who.
@@ -168,7 +173,7 @@ pub struct ValidatorChanges {
 }
 
 /// One change of a validator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidatorStatusChange {
     /// The first era it holds in.
@@ -178,7 +183,7 @@ pub struct ValidatorStatusChange {
 }
 
 /// Kinds of change, in Casper's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ValidatorChange {
     /// Votes from now on.
     Added,
@@ -190,4 +195,14 @@ pub enum ValidatorChange {
     CannotPropose,
     /// Was caught signing two different things.
     SeenAsFaulty,
+}
+
+/// Result of [`GetChainspec`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetChainspecResult {
+    /// Version of the network's rules.
+    pub api_version: ProtocolVersion,
+    /// The files in hex. Both one after the other are the network's `chainspec.toml`.
+    pub chainspec_bytes: ChainspecRawBytes,
 }

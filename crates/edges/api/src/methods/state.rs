@@ -1,6 +1,7 @@
 //! Reading state.
 
-use casper_types::{BlockHeaderV1, Digest, ProtocolVersion, U512};
+use casper_types::{BlockHeaderV1, Digest, ProtocolVersion, U512, bytesrepr::Bytes};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::method;
@@ -13,7 +14,7 @@ use crate::{
 };
 
 method! {
-    /// A value of state. Kept for old clients; [`QueryGlobalState`] can more.
+    /// A value of state. Kept for old clients; `query_global_state` can more.
     GetItem = "state_get_item", Required, GetItemParams => GetItemResult
 }
 method! {
@@ -36,9 +37,14 @@ method! {
     /// Motes in a purse, at a block or root.
     QueryBalance = "query_balance", Required, QueryBalanceParams => QueryBalanceResult
 }
+method! {
+    /// A node of Casper's state trie. Always null, Casper's answer for a node that it does not
+    /// have: this network's state is another kind of tree.
+    GetTrie = "state_get_trie", Required, GetTrieParams => GetTrieResult
+}
 
 /// Parameters of [`GetItem`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetItemParams {
     /// Root of the state.
@@ -51,7 +57,7 @@ pub struct GetItemParams {
 }
 
 /// Result of [`GetItem`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetItemResult {
     /// Version of the network's rules.
@@ -63,7 +69,7 @@ pub struct GetItemResult {
 }
 
 /// Parameters of [`GetBalance`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetBalanceParams {
     /// Root of the state.
@@ -73,7 +79,7 @@ pub struct GetBalanceParams {
 }
 
 /// Result of [`GetBalance`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetBalanceResult {
     /// Version of the network's rules.
@@ -85,7 +91,7 @@ pub struct GetBalanceResult {
 }
 
 /// Parameters of [`GetAccountInfo`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetAccountInfoParams {
     /// The account; older clients call it `public_key`.
@@ -97,7 +103,7 @@ pub struct GetAccountInfoParams {
 }
 
 /// Result of [`GetAccountInfo`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetAccountInfoResult {
     /// Version of the network's rules.
@@ -109,7 +115,7 @@ pub struct GetAccountInfoResult {
 }
 
 /// Parameters of [`GetDictionaryItem`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetDictionaryItemParams {
     /// Root of the state.
@@ -119,7 +125,7 @@ pub struct GetDictionaryItemParams {
 }
 
 /// Result of [`GetDictionaryItem`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetDictionaryItemResult {
     /// Version of the network's rules.
@@ -133,7 +139,7 @@ pub struct GetDictionaryItemResult {
 }
 
 /// Parameters of [`QueryGlobalState`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueryGlobalStateParams {
     /// Which state; the newest if none is named.
@@ -147,7 +153,7 @@ pub struct QueryGlobalStateParams {
 }
 
 /// Result of [`QueryGlobalState`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueryGlobalStateResult {
     /// Version of the network's rules.
@@ -161,7 +167,7 @@ pub struct QueryGlobalStateResult {
 }
 
 /// Parameters of [`QueryBalance`]. Casper tolerates unknown fields here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QueryBalanceParams {
     /// Which state; the newest if none is named.
     #[serde(default)]
@@ -171,10 +177,28 @@ pub struct QueryBalanceParams {
 }
 
 /// Result of [`QueryBalance`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QueryBalanceResult {
     /// Version of the network's rules.
     pub api_version: ProtocolVersion,
     /// Motes.
     pub balance: U512,
+}
+
+/// Parameters of [`GetTrie`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetTrieParams {
+    /// Hash of the trie's node.
+    pub trie_key: Digest,
+}
+
+/// Result of [`GetTrie`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetTrieResult {
+    /// Version of the network's rules.
+    pub api_version: ProtocolVersion,
+    /// The node in hex; null when there is none.
+    pub maybe_trie_bytes: Option<Bytes>,
 }

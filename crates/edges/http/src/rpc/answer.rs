@@ -1,23 +1,26 @@
 //! From a request's text to its answer's text: the table of methods.
 //!
-//! A deploy is read where it arrives and handed on by value. Everything else reads blocks and
-//! state and is answered on a thread that may block.
+//! A deploy is read where it arrives and handed on by value, to be stored or tried out. Everything
+//! else reads blocks and state and is answered on a thread that may block.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use girrona_api::{
     ErrorCode, Method, RpcError,
-    methods::{account::PutDeploy, chain as c, girrona as g, info as i, state as s},
+    methods::{
+        account::PutDeploy, auction as a, chain as c, discover::Discover, girrona as g, info as i,
+        speculate::SpeculativeExec, state as s,
+    },
     params,
 };
 use serde_json::value::RawValue;
 use tracing::{debug, error};
 
 use super::{
-    Refused, account, chain, girrona, info,
+    Answers, Refused, account, auction, chain, girrona, info,
     request::{self, Malformed},
-    state,
+    speculate, state,
 };
 use crate::{Backend, Metrics, metrics::Outcome};
 
@@ -37,6 +40,19 @@ fn reader(method: &str) -> Option<(&'static str, Handler)> {
         i::GetValidatorChanges::NAME => (i::GetValidatorChanges::NAME, |b, p| {
             run::<i::GetValidatorChanges>(b, p, info::validator_changes)
         }),
+        i::GetChainspec::NAME => {
+            (i::GetChainspec::NAME, |b, p| run::<i::GetChainspec>(b, p, info::chainspec))
+        }
+        Discover::NAME => (Discover::NAME, |b, p| run::<Discover>(b, p, info::discover)),
+        a::GetEraInfo::NAME => {
+            (a::GetEraInfo::NAME, |b, p| run::<a::GetEraInfo>(b, p, auction::era_info))
+        }
+        a::GetEraSummary::NAME => {
+            (a::GetEraSummary::NAME, |b, p| run::<a::GetEraSummary>(b, p, auction::era_summary))
+        }
+        a::GetAuctionInfo::NAME => {
+            (a::GetAuctionInfo::NAME, |b, p| run::<a::GetAuctionInfo>(b, p, auction::auction_info))
+        }
         c::GetBlock::NAME => (c::GetBlock::NAME, |b, p| run::<c::GetBlock>(b, p, chain::block)),
         c::GetBlockTransfers::NAME => {
             (c::GetBlockTransfers::NAME, |b, p| run::<c::GetBlockTransfers>(b, p, chain::transfers))
@@ -60,6 +76,7 @@ fn reader(method: &str) -> Option<(&'static str, Handler)> {
         s::QueryBalance::NAME => {
             (s::QueryBalance::NAME, |b, p| run::<s::QueryBalance>(b, p, state::balance))
         }
+        s::GetTrie::NAME => (s::GetTrie::NAME, |b, p| run::<s::GetTrie>(b, p, state::trie)),
         g::DeployStatus::NAME => {
             (g::DeployStatus::NAME, |b, p| run::<g::DeployStatus>(b, p, girrona::deploy_status))
         }
@@ -85,6 +102,7 @@ fn to_json<T: serde::Serialize>(result: &T) -> Result<Vec<u8>, RpcError> {
 /// Answers one request.
 pub(super) async fn answer(
     backend: &Arc<dyn Backend>,
+    answers: Answers,
     metrics: &Metrics,
     body: &[u8],
 ) -> Result<Bytes, Refused> {
@@ -96,9 +114,12 @@ pub(super) async fn answer(
             return Ok(write(id.map_or("null", RawValue::get), Err(error)));
         }
     };
-    let (name, result) = if request.method == PutDeploy::NAME {
+    let all = answers == Answers::All;
+    let (name, result) = if request.method == SpeculativeExec::NAME {
+        (SpeculativeExec::NAME, speculative_exec(backend, request.params).await)
+    } else if all && request.method == PutDeploy::NAME {
         (PutDeploy::NAME, put_deploy(&**backend, request.params).await)
-    } else if let Some((name, handler)) = reader(&request.method) {
+    } else if let Some((name, handler)) = reader(&request.method).filter(|_| all) {
         (name, read(backend, request.params, handler).await)
     } else {
         let text =
@@ -115,6 +136,14 @@ pub(super) async fn answer(
 async fn put_deploy(backend: &dyn Backend, params: Option<&RawValue>) -> Result<Vec<u8>, RpcError> {
     let params = params::decode::<PutDeploy>(params)?;
     to_json(&account::put_deploy(backend, params).await?)
+}
+
+async fn speculative_exec(
+    backend: &Arc<dyn Backend>,
+    params: Option<&RawValue>,
+) -> Result<Vec<u8>, RpcError> {
+    let params = params::decode::<SpeculativeExec>(params)?;
+    to_json(&speculate::speculative_exec(backend, params).await?)
 }
 
 async fn read(
@@ -159,8 +188,10 @@ mod tests {
     #[test]
     fn every_method_of_the_contract_is_answered() {
         for method in girrona_api::METHODS {
-            let found = reader(method).map_or(PutDeploy::NAME, |(name, _)| name);
-            assert_eq!(found, *method);
+            let by_value = [PutDeploy::NAME, SpeculativeExec::NAME];
+            let found = reader(method).map(|(name, _)| name);
+            assert_eq!(found.is_none(), by_value.contains(method), "{method}");
+            assert!(found.is_none_or(|found| found == *method), "{method}");
         }
     }
 }

@@ -4,15 +4,16 @@ use girrona_api::{
     ErrorCode, RpcError,
     methods::{
         NoParams,
+        discover::DiscoverResult,
         info::{
-            GetDeployParams, GetDeployResult, GetPeersResult, GetStatusResult,
+            GetChainspecResult, GetDeployParams, GetDeployResult, GetPeersResult, GetStatusResult,
             GetValidatorChangesResult, JsonExecutionResult,
         },
     },
 };
 
 use super::chain::internal;
-use crate::{Backend, DeployRecord, NodeStatus};
+use crate::{Backend, DeployRecord, Fault, NodeStatus};
 
 pub(super) fn deploy(
     backend: &dyn Backend,
@@ -85,6 +86,29 @@ pub(super) fn validator_changes(
     backend: &dyn Backend,
     _: NoParams,
 ) -> Result<GetValidatorChangesResult, RpcError> {
-    let changes = backend.validator_changes().map_err(internal)?;
+    validator_changes_of(backend).map_err(internal)
+}
+
+/// When validators came, went or misbehaved; REST shows the same.
+pub(crate) fn validator_changes_of(
+    backend: &dyn Backend,
+) -> Result<GetValidatorChangesResult, Fault> {
+    let changes = backend.validator_changes()?;
     Ok(GetValidatorChangesResult { api_version: backend.api_version(), changes })
+}
+
+pub(super) fn chainspec(
+    backend: &dyn Backend,
+    _: NoParams,
+) -> Result<GetChainspecResult, RpcError> {
+    Ok(chainspec_of(backend))
+}
+
+/// The rules of the network; REST shows the same.
+pub(crate) fn chainspec_of(backend: &dyn Backend) -> GetChainspecResult {
+    GetChainspecResult { api_version: backend.api_version(), chainspec_bytes: backend.chainspec() }
+}
+
+pub(super) fn discover(backend: &dyn Backend, _: NoParams) -> Result<DiscoverResult, RpcError> {
+    Ok(DiscoverResult::new(backend.api_version()))
 }

@@ -11,7 +11,8 @@ use girrona_api::{
     methods::state::{
         GetAccountInfoParams, GetAccountInfoResult, GetBalanceParams, GetBalanceResult,
         GetDictionaryItemParams, GetDictionaryItemResult, GetItemParams, GetItemResult,
-        QueryBalanceParams, QueryBalanceResult, QueryGlobalStateParams, QueryGlobalStateResult,
+        GetTrieParams, GetTrieResult, QueryBalanceParams, QueryBalanceResult,
+        QueryGlobalStateParams, QueryGlobalStateResult,
     },
 };
 
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// No client checks proofs, and our tree is not Casper's.
-const NO_PROOF: String = String::new();
+pub(super) const NO_PROOF: String = String::new();
 
 pub(super) fn item(
     backend: &dyn Backend,
@@ -210,8 +211,16 @@ fn found<'a>(
     state: Result<Option<View<'a>>, Fault>,
     root: Digest,
 ) -> Result<View<'a>, RpcError> {
-    state.map_err(internal)?.ok_or_else(|| {
-        let text = format!("failed to get state root at {root:?}");
-        RpcError::missing(ErrorCode::NoSuchStateRoot, text, backend.available_blocks())
-    })
+    state.map_err(internal)?.ok_or_else(|| no_state(backend, root))
+}
+
+/// The refusal for a state that is not stored here.
+pub(super) fn no_state(backend: &dyn Backend, root: Digest) -> RpcError {
+    let text = format!("failed to get state root at {root:?}");
+    RpcError::missing(ErrorCode::NoSuchStateRoot, text, backend.available_blocks())
+}
+
+/// Our state is no such trie, so no node of one is ever found.
+pub(super) fn trie(backend: &dyn Backend, _: GetTrieParams) -> Result<GetTrieResult, RpcError> {
+    Ok(GetTrieResult { api_version: backend.api_version(), maybe_trie_bytes: None })
 }

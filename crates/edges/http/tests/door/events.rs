@@ -329,3 +329,12 @@ async fn a_disk_fault_ends_the_stream_and_the_next_one_works() {
     let mut stream = Stream::open(door.address, "/events/main?start_from=0", "").await;
     assert_eq!(stream.ids(1).await, [0]);
 }
+
+#[tokio::test]
+async fn a_stream_is_never_compressed() {
+    let door = events(Memory::new(), EventsConfig::default()).await;
+    // Opening it reads the first message as text.
+    let mut stream = Stream::open(door.address, "/events", "accept-encoding: gzip\r\n").await;
+    door.backend.publish(Event::DeployExpired(*example_deploy().hash()));
+    assert!(stream.message().await.unwrap().contains("DeployExpired"));
+}

@@ -1,7 +1,9 @@
 //! The door over real sockets, with a backend in memory behind it.
 
+mod auction;
 mod browser;
 mod client;
+mod discover;
 mod errors;
 mod events;
 mod golden;
@@ -11,3 +13,4 @@ mod metrics;
 mod raw;
 mod rest;
 mod server;
+mod speculate;

@@ -10,23 +10,29 @@ use std::{
 
 use async_trait::async_trait;
 use casper_types::{
-    AccessRights, CLValue, CLValueDictionary, Deploy, DeployHash, Key, NamedKeys, PeerEntry,
-    ProtocolVersion, StoredValue, TransferV1, U512, URef,
+    AccessRights, BlockHeaderV1, CLValue, CLValueDictionary, ChainspecRawBytes, Deploy, DeployHash,
+    Key, NamedKeys, PeerEntry, ProtocolVersion, StoredValue, TransferV1, U512, URef,
     account::{Account, AccountHash},
+    execution::ExecutionResultV1,
+    system::auction::{Bid, Delegator, EraInfo},
 };
 use girrona_api::{
     BlockRange, JsonBlock, Method, StoredValue15,
     methods::{
         account::PutDeploy,
+        auction::{self, EraValidators, GetAuctionInfo, GetEraSummary},
         chain::{GetBlock, GetBlockTransfers},
         girrona::{DeployProgress, DeployStatus},
-        info::{GetDeploy, GetPeers, GetStatus, GetValidatorChanges, ValidatorChanges},
+        info::{
+            GetChainspec, GetDeploy, GetPeers, GetStatus, GetValidatorChanges, ValidatorChanges,
+        },
+        speculate::SpeculativeExec,
         state::{GetAccountInfo, QueryGlobalState},
     },
 };
 use girrona_http::{
-    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, StateId, StateView,
-    StoredBlock,
+    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, SpeculateError,
+    StateId, StateView, StoredBlock,
 };
 use girrona_types::{Event, EventId};
 use serde_json::Value;
@@ -63,6 +69,11 @@ pub(crate) struct Memory {
     pub(crate) status: NodeStatus,
     pub(crate) peers: Vec<PeerEntry>,
     pub(crate) changes: Vec<ValidatorChanges>,
+    /// `None` when the state is gone.
+    pub(crate) auction: Option<(EraInfo, Vec<Bid>)>,
+    /// Deploys that were tried out and after which block, and what the next ones are told.
+    pub(crate) speculated: Mutex<Vec<(u64, Deploy)>>,
+    pub(crate) speculate_errors: Mutex<VecDeque<SpeculateError>>,
     pub(crate) events: Mutex<BTreeMap<EventId, Event>>,
     pub(crate) live: broadcast::Sender<(EventId, Event)>,
     /// Deploys that were put, and what the next ones are told.
@@ -111,6 +122,9 @@ impl Memory {
             },
             peers: golden_result::<GetPeers>().peers,
             changes: golden_result::<GetValidatorChanges>().changes,
+            auction: Some((era_info(), bids())),
+            speculated: Mutex::default(),
+            speculate_errors: Mutex::default(),
             events: Mutex::default(),
             live: broadcast::Sender::new(64),
             put: Mutex::default(),
@@ -163,6 +177,30 @@ pub(crate) fn account(named: &[(&str, Key)], purse: URef) -> StoredValue {
     let keys: BTreeMap<_, _> = named.iter().map(|(n, k)| ((*n).to_owned(), *k)).collect();
     let hash = AccountHash::new([9; 32]);
     StoredValue::Account(Account::create(hash, NamedKeys::from(keys), purse))
+}
+
+fn era_info() -> EraInfo {
+    match golden_result::<GetEraSummary>().era_summary.stored_value.0 {
+        StoredValue::EraInfo(info) => info,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn bids() -> Vec<Bid> {
+    let shown = golden_result::<GetAuctionInfo>().auction_state.bids.into_iter();
+    let stored = shown.map(|auction::BidderAndBid { public_key, bid }| {
+        let (purse, stake) = (bid.bonding_purse, bid.staked_amount);
+        let mut stored = Bid::unlocked(public_key, purse, stake, bid.delegation_rate);
+        for delegator in bid.delegators {
+            let auction::Delegator { public_key, staked_amount, bonding_purse, delegatee } =
+                delegator;
+            let delegator =
+                Delegator::unlocked(public_key.clone(), staked_amount, bonding_purse, delegatee);
+            stored.delegators_mut().insert(public_key, delegator);
+        }
+        stored
+    });
+    stored.collect()
 }
 
 fn asked_key(method: &str) -> Key {
@@ -226,6 +264,18 @@ impl Backend for Memory {
         Ok(())
     }
 
+    async fn speculate(
+        &self,
+        block: BlockHeaderV1,
+        deploy: Deploy,
+    ) -> Result<ExecutionResultV1, SpeculateError> {
+        if let Some(error) = self.speculate_errors.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        self.speculated.lock().unwrap().push((block.height(), deploy));
+        Ok(golden_result::<SpeculativeExec>().execution_result.0)
+    }
+
     fn deploy(&self, hash: &DeployHash) -> Result<Option<DeployRecord>, Fault> {
         self.check()?;
         self.lookups.fetch_add(1, Ordering::SeqCst);
@@ -272,6 +322,24 @@ impl Backend for Memory {
 
     fn peers(&self) -> Vec<PeerEntry> {
         self.peers.clone()
+    }
+
+    fn chainspec(&self) -> ChainspecRawBytes {
+        golden_result::<GetChainspec>().chainspec_bytes
+    }
+
+    fn era_info(&self, _: &BlockHeaderV1) -> Result<Option<EraInfo>, Fault> {
+        self.check()?;
+        Ok(self.auction.as_ref().map(|(info, _)| info.clone()))
+    }
+
+    fn bids(&self, _: &BlockHeaderV1) -> Result<Option<Vec<Bid>>, Fault> {
+        self.check()?;
+        Ok(self.auction.as_ref().map(|(_, bids)| bids.clone()))
+    }
+
+    fn era_validators(&self, _: &BlockHeaderV1) -> Result<Vec<EraValidators>, Fault> {
+        Ok(golden_result::<GetAuctionInfo>().auction_state.era_validators)
     }
 
     fn validator_changes(&self) -> Result<Vec<ValidatorChanges>, Fault> {

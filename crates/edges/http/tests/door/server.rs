@@ -1,8 +1,10 @@
-//! The three listeners on ports that the system chooses.
+//! The listeners on ports that the system chooses.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use girrona_http::{EventsConfig, RestConfig, RpcConfig, serve_events, serve_rest, serve_rpc};
+use girrona_http::{
+    EventsConfig, RestConfig, RpcConfig, serve_events, serve_rest, serve_rpc, serve_speculative,
+};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::memory::Memory;
@@ -44,5 +46,6 @@ macro_rules! start {
 }
 
 start!(rpc, RpcConfig, serve_rpc);
+start!(speculative, RpcConfig, serve_speculative);
 start!(rest, RestConfig, serve_rest);
 start!(events, EventsConfig, serve_events);
