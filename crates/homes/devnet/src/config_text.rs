@@ -7,7 +7,7 @@ use girrona_types::{Chainspec, chainspec::GenesisAccount};
 
 /// A node's configuration with a comment for each key.
 pub fn node_config(config: &NodeConfig) -> String {
-    let NodeConfig { chainspec, data, keys, swarm, rpc, rest, events } = config;
+    let NodeConfig { chainspec, data, keys, swarm, rpc, speculative, rest, events } = config;
     format!(
         "\
 # What the operator of this node may choose. What all nodes have to agree on is in the chainspec.
@@ -43,8 +43,16 @@ cors_origin = {cors_origin}
 # Requests a second over all callers; 0 for no limit.
 qps_limit = {qps_limit}
 
+[speculative]
+# Where deploys are tried out without being sent: speculative_exec alone, path /rpc.
+address = {speculative_address}
+# Requests a second over all callers on that address; 0 for no limit.
+qps_limit = {speculative_qps_limit}
+# How many deploys are tried out at the same time, whichever address they came to.
+running_max = {running_max}
+
 [rest]
-# Where /status and /metrics are.
+# Where /status, /metrics, /rpc-schema, /validator-changes and /chainspec are.
 address = {rest_address}
 
 [events]
@@ -65,6 +73,9 @@ subscribers_max = {subscribers_max}
         rpc_address = text(&rpc.address),
         cors_origin = text(&rpc.cors_origin),
         qps_limit = rpc.qps_limit,
+        speculative_address = text(&speculative.address),
+        speculative_qps_limit = speculative.qps_limit,
+        running_max = speculative.running_max,
         rest_address = text(&rest.address),
         events_address = text(&events.address),
         subscribers_max = events.subscribers_max,

@@ -345,6 +345,7 @@ fn node_config(spec: &Spec, ports: &[NodePorts], index: usize) -> NodeConfig {
         let tcp = format!("/ip4/127.0.0.1/tcp/{}", ports.swarm);
         if other == index {
             config.rpc.address = format!("127.0.0.1:{}", ports.rpc);
+            config.speculative.address = format!("127.0.0.1:{}", ports.speculative);
             config.rest.address = format!("127.0.0.1:{}", ports.rest);
             config.events.address = format!("127.0.0.1:{}", ports.events);
             config.swarm.listen.push(tcp);

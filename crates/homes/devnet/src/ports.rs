@@ -29,6 +29,8 @@ pub enum Ports {
 pub struct NodePorts {
     /// JSON-RPC.
     pub rpc: u16,
+    /// Trying deploys out.
+    pub speculative: u16,
     /// REST and metrics.
     pub rest: u16,
     /// Events.
@@ -39,7 +41,8 @@ pub struct NodePorts {
 
 impl NodePorts {
     /// Node 0's ports by default.
-    pub const BASE: Self = Self { rpc: 7777, rest: 8888, events: 9999, swarm: 34_553 };
+    pub const BASE: Self =
+        Self { rpc: 7777, speculative: 7778, rest: 8888, events: 9999, swarm: 34_553 };
 
     /// The most nodes that fit between the default ports and the end of the port range.
     pub const NODES_MAX: usize = 300;
@@ -47,9 +50,10 @@ impl NodePorts {
     /// Node `index`'s ports by default; `None` beyond the port range.
     pub fn of_node(index: usize) -> Option<Self> {
         let step = u16::try_from(index.checked_mul(100)?).ok()?;
-        let Self { rpc, rest, events, swarm } = Self::BASE;
+        let Self { rpc, speculative, rest, events, swarm } = Self::BASE;
         Some(Self {
             rpc: rpc.checked_add(step)?,
+            speculative: speculative.checked_add(step)?,
             rest: rest.checked_add(step)?,
             events: events.checked_add(step)?,
             swarm: swarm.checked_add(step)?,
@@ -57,8 +61,8 @@ impl NodePorts {
     }
 
     /// All of them.
-    fn all(self) -> [u16; 4] {
-        [self.rpc, self.rest, self.events, self.swarm]
+    fn all(self) -> [u16; 5] {
+        [self.rpc, self.speculative, self.rest, self.events, self.swarm]
     }
 }
 
@@ -120,7 +124,15 @@ fn free_ports(nodes: usize) -> Result<Vec<NodePorts>, Error> {
         Err(Error::Spec(format!("no port between {FREE_FROM} and {FREE_TO} is free")))
     };
     (0..nodes)
-        .map(|_| Ok(NodePorts { rpc: next()?, rest: next()?, events: next()?, swarm: next()? }))
+        .map(|_| {
+            Ok(NodePorts {
+                rpc: next()?,
+                speculative: next()?,
+                rest: next()?,
+                events: next()?,
+                swarm: next()?,
+            })
+        })
         .collect()
 }
 
@@ -133,7 +145,13 @@ mod tests {
     fn node_i_listens_on_the_default_ports_plus_a_hundred_times_i() {
         assert_eq!(
             NodePorts::of_node(3),
-            Some(NodePorts { rpc: 8077, rest: 9188, events: 10_299, swarm: 34_853 })
+            Some(NodePorts {
+                rpc: 8077,
+                speculative: 8078,
+                rest: 9188,
+                events: 10_299,
+                swarm: 34_853
+            })
         );
         assert!(NodePorts::of_node(NodePorts::NODES_MAX).is_some());
         assert_eq!(NodePorts::of_node(400), None);
@@ -152,6 +170,6 @@ mod tests {
     fn free_ports_are_all_different() {
         let picked = Ports::Free.pick(5).unwrap();
         let distinct: BTreeSet<u16> = picked.iter().flat_map(|ports| ports.all()).collect();
-        assert_eq!(distinct.len(), 20);
+        assert_eq!(distinct.len(), 25);
     }
 }

@@ -7,13 +7,17 @@ use std::{
 
 use async_trait::async_trait;
 use casper_types::{
-    BlockHash, BlockSynchronizerStatus, BlockV1, Deploy, DeployHash, Digest, Key, PeerEntry,
-    ProtocolVersion, PublicKey, Signature, StoredValue, TimeDiff, Timestamp, TransferV1, U512,
-    bytesrepr::ToBytes, execution::ExecutionResultV1,
+    BlockHash, BlockHeaderV1, BlockSynchronizerStatus, BlockV1, ChainspecRawBytes, Deploy,
+    DeployHash, Digest, Key, PeerEntry, ProtocolVersion, PublicKey, Signature, StoredValue,
+    TimeDiff, Timestamp, TransferV1, U512,
+    bytesrepr::ToBytes,
+    execution::ExecutionResultV1,
+    system::auction::{Bid, EraInfo},
 };
 use girrona_api::{
     BlockRange,
     methods::{
+        auction::EraValidators,
         girrona::{DeployPhase, DeployProgress, PhaseTime},
         info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
     },
@@ -23,8 +27,8 @@ use girrona_chain::{
     disk::{Fate, Phase, Phases},
 };
 use girrona_http::{
-    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, StateId, StateView,
-    StoredBlock,
+    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, SpeculateError,
+    StateId, StateView, StoredBlock,
 };
 use girrona_state::Reader;
 use girrona_store::{StateAt, StoreReader};
@@ -32,19 +36,23 @@ use girrona_types::{Event, EventId, Height};
 use prometheus_client::registry::Registry;
 use tokio::sync::broadcast;
 
-use crate::gossip::Outside;
+use crate::{auction::Auction, gossip::Outside, law_text, speculation::Speculation};
 
 /// The node as the door sees it.
 #[derive(Debug)]
 pub struct Door {
     outside: Arc<Outside>,
     store: StoreReader,
+    auction: Auction,
+    speculation: Speculation,
+    chainspec: ChainspecRawBytes,
     registry: Mutex<Registry>,
     started: Instant,
     started_at: Digest,
 }
 
-fn fault(error: impl std::error::Error) -> Fault {
+/// An error with all its causes.
+pub(crate) fn fault(error: impl std::error::Error) -> Fault {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -57,10 +65,23 @@ fn fault(error: impl std::error::Error) -> Fault {
 
 impl Door {
     /// A door to this node.
-    pub fn new(outside: Arc<Outside>, store: StoreReader, registry: Registry) -> Self {
+    pub fn new(
+        outside: Arc<Outside>,
+        store: StoreReader,
+        speculation: Speculation,
+        registry: Registry,
+    ) -> Self {
         let started_at = store.tip().map(|tip| *tip.block.state_root_hash()).unwrap_or_default();
-        let registry = Mutex::new(registry);
-        Self { outside, store, registry, started: Instant::now(), started_at }
+        Self {
+            auction: Auction::new(Arc::clone(&outside.law), store.clone()),
+            speculation,
+            chainspec: law_text::raw_bytes(&outside.law),
+            outside,
+            store,
+            registry: Mutex::new(registry),
+            started: Instant::now(),
+            started_at,
+        }
     }
 
     /// A refusal as clients of Casper know it: what is wrong with payment or session code names the
@@ -169,6 +190,14 @@ impl Backend for Door {
             Ok(Err(refusal)) => Err(self.refusal(&refusal)),
             Err(_) => Err(PutError::Internal(Fault("the node is stopping".to_owned()))),
         }
+    }
+
+    async fn speculate(
+        &self,
+        block: BlockHeaderV1,
+        deploy: Deploy,
+    ) -> Result<ExecutionResultV1, SpeculateError> {
+        self.speculation.run(block, deploy).await
     }
 
     fn deploy(&self, hash: &DeployHash) -> Result<Option<DeployRecord>, Fault> {
@@ -310,9 +339,24 @@ impl Backend for Door {
             .collect()
     }
 
+    fn chainspec(&self) -> ChainspecRawBytes {
+        self.chainspec.clone()
+    }
+
+    fn era_info(&self, block: &BlockHeaderV1) -> Result<Option<EraInfo>, Fault> {
+        self.auction.era_info(block)
+    }
+
+    fn bids(&self, block: &BlockHeaderV1) -> Result<Option<Vec<Bid>>, Fault> {
+        self.auction.bids(block)
+    }
+
+    fn era_validators(&self, block: &BlockHeaderV1) -> Result<Vec<EraValidators>, Fault> {
+        self.auction.era_validators(block)
+    }
+
     fn validator_changes(&self) -> Result<Vec<ValidatorChanges>, Fault> {
-        // The set is that of genesis until there is an auction; nobody came or went.
-        Ok(Vec::new())
+        self.auction.validator_changes()
     }
 
     fn events_from(&self, first: EventId, limit: usize) -> Result<Vec<(EventId, Event)>, Fault> {

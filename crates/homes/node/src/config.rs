@@ -19,6 +19,8 @@ pub struct NodeConfig {
     pub swarm: Swarm,
     /// JSON-RPC.
     pub rpc: Rpc,
+    /// Trying deploys out.
+    pub speculative: Speculative,
     /// REST and metrics.
     pub rest: Rest,
     /// The event stream.
@@ -63,11 +65,23 @@ pub struct Rpc {
     pub qps_limit: u32,
 }
 
+/// `[speculative]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Speculative {
+    /// Where `speculative_exec` alone listens; `[rpc]` answers it too.
+    pub address: String,
+    /// Requests a second on that address, over all callers; 0 for no limit.
+    pub qps_limit: u32,
+    /// Deploys that are tried out at the same time, whichever address they came to.
+    pub running_max: u32,
+}
+
 /// `[rest]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rest {
-    /// Where `/status` and `/metrics` listen.
+    /// Where `/status`, `/metrics`, `/rpc-schema`, `/validator-changes` and `/chainspec` listen.
     pub address: String,
 }
 
@@ -89,6 +103,7 @@ impl Default for NodeConfig {
             keys: Keys::default(),
             swarm: Swarm::default(),
             rpc: Rpc::default(),
+            speculative: Speculative::default(),
             rest: Rest::default(),
             events: Events::default(),
         }
@@ -122,6 +137,13 @@ impl Default for Rpc {
     }
 }
 
+impl Default for Speculative {
+    fn default() -> Self {
+        // One may take seconds of a processor, which the chain needs too.
+        Self { address: "127.0.0.1:7778".to_owned(), qps_limit: 10, running_max: 2 }
+    }
+}
+
 impl Default for Rest {
     fn default() -> Self {
         Self { address: "127.0.0.1:8888".to_owned() }
@@ -145,6 +167,7 @@ impl Config for NodeConfig {
         let mut list = Vec::new();
         for (key, address) in [
             ("rpc.address", &self.rpc.address),
+            ("speculative.address", &self.speculative.address),
             ("rest.address", &self.rest.address),
             ("events.address", &self.events.address),
         ] {
@@ -165,6 +188,9 @@ impl Config for NodeConfig {
         }
         if self.swarm.listen.is_empty() {
             list.push("`swarm.listen` is empty; nobody could reach this node".to_owned());
+        }
+        if self.speculative.running_max == 0 {
+            list.push("`speculative.running_max` is 0; no deploy could be tried out".to_owned());
         }
         if self.events.subscribers_max == 0 {
             list.push("`events.subscribers_max` is 0; nobody could listen".to_owned());

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Endpoints {
     /// JSON-RPC, for example `http://127.0.0.1:7777/rpc`.
     pub rpc: String,
+    /// JSON-RPC for trying deploys out, for example `http://127.0.0.1:7778/rpc`.
+    pub speculative: String,
     /// REST, for example `http://127.0.0.1:8888`.
     pub rest: String,
     /// Events, for example `http://127.0.0.1:9999`.

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod auction;
 pub mod backend;
 pub mod chain;
 pub mod code;
@@ -12,9 +13,11 @@ pub mod endpoints;
 pub mod error;
 pub mod files;
 pub mod gossip;
+mod law_text;
 pub mod peers;
 pub mod phases;
 pub mod run;
+mod speculation;
 
 pub use config::NodeConfig;
 pub use endpoints::Endpoints;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   clients -> http -> Door --deploys--> mailbox -> chain thread -> store
-//!                        \--reads--------------------------------/
+//!                        |--reads--------------------------------/
+//!                        \--trials--> Speculation -> store
 //!   peers <-> net -> router --checked--> mailbox
 //!                      \--requests--> Answers -> store
 //!   chain thread -> Outside -> net, events, verdicts
@@ -31,6 +32,7 @@ use crate::{
     error::Error,
     files::{claim_data, load_law, load_scheme},
     gossip::{Outside, answers::Answers, router},
+    speculation::Speculation,
 };
 
 /// Runs a node until `stop` is done.
@@ -72,12 +74,15 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
     let chain_metrics = Metrics::new(&mut registry);
     let http_metrics = girrona_http::Metrics::default();
     http_metrics.register(&mut registry);
-    let door = Arc::new(Door::new(Arc::clone(&outside), reader, registry));
+    let running_max = config.speculative.running_max as usize;
+    let speculation = Speculation::new(Arc::clone(&law), reader.clone(), running_max)?;
+    let door = Arc::new(Door::new(Arc::clone(&outside), reader, speculation, registry));
 
     let rpc = listen("JSON-RPC", &config.rpc.address).await?;
+    let speculative = listen("speculative execution", &config.speculative.address).await?;
     let rest = listen("REST", &config.rest.address).await?;
     let stream = listen("events", &config.events.address).await?;
-    let endpoints = endpoints(&net, &rpc, &rest, &stream)?;
+    let endpoints = endpoints(&net, &rpc, &speculative, &rest, &stream)?;
 
     let (stopping, stopped) = watch::channel(false);
     let until_stop = || {
@@ -100,6 +105,17 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
         };
         let serve = girrona_http::serve_rpc(rpc, door.clone(), config, until_stop());
         services.spawn(async move { served("JSON-RPC", serve.await) });
+    }
+    {
+        let config = RpcConfig {
+            cors_origin: config.rpc.cors_origin.clone(),
+            qps_limit: u64::from(config.speculative.qps_limit),
+            metrics: http_metrics.clone(),
+            ..RpcConfig::default()
+        };
+        let serve =
+            girrona_http::serve_speculative(speculative, door.clone(), config, until_stop());
+        services.spawn(async move { served("speculative execution", serve.await) });
     }
     {
         let config = RestConfig {
@@ -232,6 +248,7 @@ async fn listen(what: &'static str, address: &str) -> Result<TcpListener, Error>
 fn endpoints(
     net: &Net,
     rpc: &TcpListener,
+    speculative: &TcpListener,
     rest: &TcpListener,
     events: &TcpListener,
 ) -> Result<Endpoints, Error> {
@@ -246,6 +263,7 @@ fn endpoints(
     let me = net.local_peer();
     Ok(Endpoints {
         rpc: url("JSON-RPC", rpc, "/rpc")?,
+        speculative: url("speculative execution", speculative, "/rpc")?,
         rest: url("REST", rest, "")?,
         events: url("events", events, "")?,
         swarm: net.listen_addrs().iter().map(|address| format!("{address}/p2p/{me}")).collect(),

@@ -1,0 +1,177 @@
+//! Trying a deploy out on a past or present state, beside the chain and without touching it.
+//!
+//! Bounds: as many at once as the configuration says, on threads of their own, one more is told
+//! "busy"; no more gas than a block has, because a deploy that asks for more is refused; and
+//! [`TIME_MAX`], after which the caller is told so and the deploy gets nothing more from the state.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use casper_types::{
+    BlockHeaderV1, Deploy, Key, PublicKey, StoredValue, Timestamp, execution::ExecutionResultV1,
+};
+use girrona_exec::{BlockContext, Signed, Uncached, admission, execute_deploy};
+use girrona_http::{Fault, SpeculateError};
+use girrona_state::{Reader, Unreadable};
+use girrona_store::StoreReader;
+use girrona_types::{Chainspec, Height, deploy};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::{backend::fault, error::Error};
+
+/// A deploy that asks for all the gas of a block ends well before.
+const TIME_MAX: Duration = Duration::from_secs(15);
+
+/// Where deploys are tried out.
+#[derive(Debug)]
+pub struct Speculation {
+    law: Arc<Chainspec>,
+    store: StoreReader,
+    pool: ThreadPool,
+    /// One for each thread: nothing waits.
+    places: Arc<Semaphore>,
+    running_max: usize,
+}
+
+impl Speculation {
+    /// Room for `running_max` deploys at once.
+    ///
+    /// # Errors
+    /// When the system gives us no threads.
+    pub fn new(law: Arc<Chainspec>, store: StoreReader, running_max: usize) -> Result<Self, Error> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(running_max)
+            .thread_name(|index| format!("speculate-{index}"))
+            .build()
+            .map_err(|error| Error::File {
+                doing: "start",
+                path: "threads for trying deploys out".to_owned(),
+                source: std::io::Error::other(error),
+            })?;
+        let places = Arc::new(Semaphore::new(running_max));
+        Ok(Self { law, store, pool, places, running_max })
+    }
+
+    /// What would come of `deploy` after `block`.
+    ///
+    /// # Errors
+    /// See [`SpeculateError`].
+    pub async fn run(
+        &self,
+        block: BlockHeaderV1,
+        deploy: Deploy,
+    ) -> Result<ExecutionResultV1, SpeculateError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| SpeculateError::Busy(self.running_max))?;
+        let (done, result) = oneshot::channel();
+        let (law, store) = (Arc::clone(&self.law), self.store.clone());
+        let until = Instant::now() + TIME_MAX;
+        self.pool.spawn(move || {
+            let result = attempt(&law, &store, &block, &deploy, until);
+            // Free before the caller hears of it, so that it may ask again at once.
+            drop(place);
+            // The caller may be gone.
+            let _ = done.send(result);
+        });
+        match tokio::time::timeout_at(until.into(), result).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Fault("trying the deploy out failed".to_owned()).into()),
+            Err(_) => Err(SpeculateError::TooLong(TIME_MAX)),
+        }
+    }
+}
+
+/// A state that is read no longer than until a moment.
+struct Until<R> {
+    state: R,
+    until: Instant,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the time for trying a deploy out is over")]
+struct TimeIsOver;
+
+impl<R: Reader> Reader for Until<R> {
+    fn read(&self, key: &Key) -> Result<Option<Arc<StoredValue>>, Unreadable> {
+        if Instant::now() > self.until {
+            return Err(Unreadable(TimeIsOver.into()));
+        }
+        self.state.read(key)
+    }
+}
+
+fn attempt(
+    law: &Chainspec,
+    store: &StoreReader,
+    block: &BlockHeaderV1,
+    deploy: &Deploy,
+    until: Instant,
+) -> Result<ExecutionResultV1, SpeculateError> {
+    let state = store.state_at(Height(block.height())).ok_or(SpeculateError::NoState)?;
+    try_out(law, &Until { state, until }, block, deploy, Timestamp::now())
+}
+
+/// Judges a deploy as an acceptor would after `block`, and executes it there.
+fn try_out(
+    law: &Chainspec,
+    state: &dyn Reader,
+    block: &BlockHeaderV1,
+    deploy: &Deploy,
+    now: Timestamp,
+) -> Result<ExecutionResultV1, SpeculateError> {
+    let failed = |error: girrona_exec::Error| SpeculateError::Internal(fault(error));
+    let at = (block.state_root_hash(), block.block_hash(), Height(block.height()));
+    let wrong = |fault: deploy::Fault| {
+        let text = fault.message();
+        SpeculateError::Invalid(if fault.is_of_parameters() {
+            let (root, block, height) = at;
+            format!(
+                "{text} at state root hash {root:?} of block {:?} at height {height}",
+                block.inner()
+            )
+        } else {
+            text
+        })
+    };
+    let refused = |refusal: admission::AdmissionError| {
+        SpeculateError::Invalid(refusal.message(at.0, &at.1, at.2))
+    };
+
+    deploy::check_form(deploy, law, now).map_err(wrong)?;
+    let mut signed = Signed::from(deploy);
+    if deploy.approvals().is_empty() {
+        let hash = deploy.has_valid_hash();
+        hash.map_err(|error| wrong(deploy::Fault::Crypto(Box::new(error))))?;
+        sign_for_all(&mut signed, state).map_err(failed)?;
+    } else {
+        deploy::check_crypto(deploy).map_err(wrong)?;
+    }
+    let mut code = Uncached;
+    admission::check_account(&signed, state, law).map_err(failed)?.map_err(refused)?;
+    admission::check_code(&signed, state, law).map_err(failed)?.map_err(refused)?;
+    admission::check_modules(&signed, law, &mut code).map_err(refused)?;
+    let context = BlockContext {
+        law,
+        height: Height(block.height()).next(),
+        time: block.timestamp(),
+        proposer: &PublicKey::System,
+    };
+    Ok(execute_deploy(&context, &signed, state, &mut code).map_err(failed)?.result)
+}
+
+/// A deploy that nobody signed counts as signed by every key of its account.
+fn sign_for_all(signed: &mut Signed<'_>, state: &dyn Reader) -> Result<(), girrona_exec::Error> {
+    signed.signers.insert(signed.account);
+    if let Some(value) = state.read(&Key::Account(signed.account))?
+        && let StoredValue::Account(account) = value.as_ref()
+    {
+        signed.signers = account.associated_keys().iter().map(|(key, _)| *key).collect();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
