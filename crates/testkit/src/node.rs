@@ -62,6 +62,11 @@ impl Node {
         format!("http://{}", self.config.rpc.address)
     }
 
+    /// Its JSON-RPC address for trying deploys out, such as `http://127.0.0.1:7778`.
+    pub fn speculative_url(&self) -> String {
+        format!("http://{}", self.config.speculative.address)
+    }
+
     /// Its event stream's address.
     pub fn events_url(&self) -> String {
         format!("http://{}", self.config.events.address)

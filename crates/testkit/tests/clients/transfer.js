@@ -1,12 +1,17 @@
-// Sends a transfer with casper-js-sdk and waits for it, by asking and by listening.
+// Sends deploys with casper-js-sdk and waits for them, by asking and by listening; then makes every
+// call that the SDK has for reading.
 //
 // Arguments: folder of the SDK, RPC URL, events URL, network name, secret key file, receiver's
-// public key, motes. Prints one JSON object.
+// public key, motes, RPC URL for trying deploys out, a contract that counts `points` of a `player`
+// in the dictionary `scores`. Prints one JSON object.
+const { readFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 
-const [sdkFolder, rpc, events, chain, keyFile, receiver, motes] = process.argv.slice(2);
+const [sdkFolder, rpc, events, chain, keyFile, receiver, motes, speculative, wasm] =
+  process.argv.slice(2);
 const {
-  CasperClient, CasperServiceByJsonRPC, CLPublicKey, DeployUtil, EventName, EventStream, Keys,
+  CasperClient, CasperServiceByJsonRPC, CLPublicKey, CLValueBuilder, DeployUtil, EventName,
+  EventStream, Keys, PurseIdentifier, RuntimeArgs,
 } = createRequire(`${sdkFolder}/`)("casper-js-sdk");
 
 async function main() {
@@ -48,8 +53,98 @@ async function main() {
     gained: after.sub(before).toNumber(),
     in_block: block.block.body.transfer_hashes.includes(deployHash),
     status: (await service.getStatus()).chainspec_name,
+    calls: await calls(client, service, key, deployHash, block.block),
   }));
   process.exit(0);
+}
+
+// Each call by its name: true when it tells what it should, else what it told.
+async function calls(client, service, key, transferHash, block) {
+  const told = {};
+  const call = async (of, name, good, ...args) => {
+    const shown = `${of instanceof CasperClient ? "client" : "service"}.${name}`;
+    try {
+      const answer = await of[name](...args);
+      told[shown] = good(answer) ? true : JSON.stringify(answer).slice(0, 300);
+    } catch (error) {
+      told[shown] = String(error);
+    }
+  };
+  const make = (session, gas) => client.signDeploy(
+    DeployUtil.makeDeploy(
+      new DeployUtil.DeployParams(key.publicKey, chain, 1, 1800000),
+      session,
+      DeployUtil.standardPayment(gas),
+    ),
+    key,
+  );
+  const counter = make(
+    DeployUtil.ExecutableDeployItem.newModuleBytes(
+      readFileSync(wasm),
+      RuntimeArgs.fromMap({
+        player: CLValueBuilder.string("eve"), points: CLValueBuilder.u64(5),
+      }),
+    ),
+    5000000000,
+  );
+
+  const trial = new CasperServiceByJsonRPC(speculative);
+  const good = (result) => Boolean(result.execution_result.Success);
+  await call(trial, "speculativeDeploy", good, counter);
+  await call(new CasperClient(speculative), "speculativeDeploy", good, counter, { Height: 0 });
+  await call(service, "deploy", (sent) => sent.deploy_hash.length === 64, counter);
+  await call(service, "waitForDeploy", (result) => Boolean(
+    result.execution_results[0].result.Success), counter, 30000);
+  await call(service, "getDeployInfo", (info) => info.deploy.hash === transferHash, transferHash);
+  await call(client, "getDeploy", ([deploy]) => Boolean(deploy), transferHash);
+
+  const isBlock = (shown) => shown.block.hash === block.hash;
+  const { height } = block.header;
+  await call(service, "getBlockInfo", isBlock, block.hash);
+  await call(service, "getBlockInfoByHeight", isBlock, height);
+  await call(service, "getLatestBlockInfo", (shown) => shown.block.header.height >= height);
+  await call(service, "getBlockTransfers", (shown) => (
+    shown.transfers[0].deployHash || shown.transfers[0].deploy_hash) === transferHash, block.hash);
+  await call(service, "getPeers", (shown) => shown.peers.length === 3);
+  await call(service, "getStatus", (shown) => shown.chainspec_name === chain);
+
+  const validates = (shown) => {
+    const state = shown.auction_state;
+    return state.bids.length === 4 && state.era_validators[0].validator_weights.length === 4;
+  };
+  await call(service, "getValidatorsInfo", validates);
+  await call(service, "getValidatorsInfoByBlockHeight", validates, height);
+  const genesis = (await service.getBlockInfoByHeight(0)).block.hash;
+  // The SDK reads the stored value under a wrong name, from any node.
+  const isEra = (era) => (shown) => shown.eraId === era && shown.stateRootHash.length === 64;
+  await call(service, "getEraInfoBySwitchBlock", isEra(0), genesis);
+  await call(service, "getEraInfoBySwitchBlockHeight", isEra(0), 0);
+  await call(service, "getEraSummary", isEra(block.header.era_id), block.hash);
+  await call(service, "getEraSummaryByBlockHeight", isEra(block.header.era_id), height);
+
+  const isRoot = (root) => root.length === 64;
+  await call(service, "getStateRootHash", isRoot);
+  await call(service, "getStateRootHashByHeight", isRoot, height);
+  const root = await service.getStateRootHash();
+  const account = key.publicKey.toAccountHashStr();
+  const item = (await service.getBlockState(root, account, [])).Account;
+  await call(service, "getBlockState", (value) => value.Account.accountHash() === account, root,
+    account, []);
+  const isPurse = (purse) => purse === item.mainPurse;
+  await call(service, "getAccountBalanceUrefByPublicKey", isPurse, root, key.publicKey);
+  await call(service, "getAccountBalanceUrefByPublicKeyHash", isPurse, root, account.slice(13));
+  await call(client, "getAccountMainPurseUref", isPurse, key.publicKey);
+  const isRich = (balance) => balance.gt(0);
+  await call(service, "getAccountBalance", isRich, root, item.mainPurse);
+  await call(service, "queryBalance", isRich, PurseIdentifier.MainPurseUnderPublicKey,
+    key.publicKey.toHex());
+  await call(client, "balanceOfByAccountHash", isRich, account.slice(13));
+  const scores = item.namedKeys.find((named) => named.name === "scores").key;
+  await call(service, "getDictionaryItemByURef", (value) => value.CLValue.data.toNumber() === 5,
+    root, "eve", scores);
+  await call(service, "getChainSpec", (shown) => Buffer.from(
+    shown.chainspec_bytes.chainspec_bytes, "hex").includes("[protocol]"));
+  return told;
 }
 
 main().catch((error) => {
