@@ -1,7 +1,7 @@
 //! Trying a deploy out on a past or present state, beside the chain and without touching it.
 //!
 //! Bounds: as many at once as the configuration says, on threads of their own, one more is told
-//! "busy"; no more gas than a block has, because a deploy that asks for more is refused; and
+//! "busy"; the gas that was paid for, of which standard payment buys no more than a block has; and
 //! [`TIME_MAX`], after which the caller is told so and the deploy gets nothing more from the state.
 
 use std::{
@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::{backend::fault, error::Error};
 
-/// A deploy that asks for all the gas of a block ends well before.
+/// How long a caller waits. Code that reads no state goes on until its gas ends, and keeps its place.
 const TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Where deploys are tried out.
