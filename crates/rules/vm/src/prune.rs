@@ -16,7 +16,7 @@ use crate::prepare::Refusal;
 use crate::trap::Trap;
 
 /// The part of `wasm` that the exported functions `entry_points` need, which are all it exports.
-/// `wasm` is a module that [`crate::prepare`] accepts.
+/// `wasm` is a module that [`crate::prepare()`] accepts.
 ///
 /// # Errors
 /// [`Trap::FunctionNotFound`] names the first entry point that the module does not export.
