@@ -4,6 +4,9 @@ use std::sync::Mutex;
 
 use girrona_sim::{Ill, Sabotage, Settings, Violation, run, run_many};
 
+/// How many seeds a test run plays.
+const SEEDS: u64 = 200;
+
 /// What the oracles find in the seeds of a run that is sabotaged.
 fn found(seeds: std::ops::Range<u64>, sabotage: Sabotage) -> Vec<Violation> {
     let totals = run_many(seeds, 2, &Settings::default(), sabotage, |_| {});
@@ -20,13 +23,13 @@ fn fires(sabotage: Sabotage, seeds: u64, is_it: impl Fn(&Violation) -> bool) {
 #[test]
 fn every_seed_passes_and_the_seeds_are_not_dull() {
     let told = Mutex::new(0);
-    let totals = run_many(0..64, 2, &Settings::default(), Sabotage::None, |_| {
+    let totals = run_many(0..SEEDS, 2, &Settings::default(), Sabotage::None, |_| {
         *told.lock().unwrap() += 1;
     });
     println!("{totals}");
     assert_eq!(totals.violations, []);
-    assert_eq!((totals.seeds, *told.lock().unwrap()), (64, 64));
-    assert!(totals.blocks >= 64 * 30);
+    assert_eq!((totals.seeds, *told.lock().unwrap()), (SEEDS, SEEDS));
+    assert!(totals.blocks >= SEEDS * 30);
     for (what, count, least) in [
         ("executed deploys", totals.executed, 500),
         ("failed deploys", totals.failed, 200),
