@@ -18,6 +18,13 @@ use crate::{
 /// One GIRRO in motes.
 pub const MOTES_PER_GIRRO: u64 = 1_000_000_000;
 
+/// The most validators of an era: certificates list them all, and have to fit into a message.
+pub const VALIDATOR_SLOTS_MAX: u32 = 256;
+
+/// The most that [`CoreConfig::auction_delay`] may be: the state holds the validators of all eras
+/// that are settled.
+const AUCTION_DELAY_MAX: u64 = 100;
+
 /// Goes before the canonical text when it is hashed.
 const DOMAIN: &[u8] = b"girrona/chainspec/1";
 
@@ -142,6 +149,25 @@ pub struct CoreConfig {
     pub administrators: Vec<PublicKey>,
     /// How many past states a node can answer from, in blocks.
     pub state_history_blocks: u64,
+    /// Whether bids and delegations are taken. Without them the validators of genesis stay.
+    pub allow_auction_bids: bool,
+    /// The most validators of an era: those with the largest stakes.
+    pub validator_slots: u32,
+    /// Eras between the end of the one in which a stake changes and the one in which it counts.
+    pub auction_delay: u64,
+    /// How long after genesis the stakes of its validators cannot be withdrawn.
+    pub locked_funds_period: TimeDiff,
+    /// Eras between the one in which a stake is withdrawn and the one at whose end it is paid.
+    pub unbonding_delay: u64,
+    /// What a block mints for the validators of its era, as a share (numerator, denominator) of
+    /// the total supply at the era's end. Casper's rounds are our blocks.
+    pub round_seigniorage_rate: [u64; 2],
+    /// The least that a bid may add to a validator's own stake, in motes.
+    pub minimum_bid_amount: u64,
+    /// The least that a delegation may add to a delegator's stake, in motes.
+    pub minimum_delegation_amount: u64,
+    /// How many may delegate to one validator.
+    pub max_delegators_per_validator: u32,
 }
 
 impl Default for CoreConfig {
@@ -158,6 +184,16 @@ impl Default for CoreConfig {
             penalty_payment: U512::from(2_500_000_000_u64),
             administrators: Vec::new(),
             state_history_blocks: 5_000,
+            allow_auction_bids: true,
+            validator_slots: 100,
+            auction_delay: 1,
+            locked_funds_period: TimeDiff::from_seconds(0),
+            unbonding_delay: 7,
+            // 8 % of the supply in a year (365.25 days) of blocks of one second.
+            round_seigniorage_rate: [1, 394_470_000],
+            minimum_bid_amount: 10_000 * MOTES_PER_GIRRO,
+            minimum_delegation_amount: 500 * MOTES_PER_GIRRO,
+            max_delegators_per_validator: 1_200,
         }
     }
 }
@@ -387,6 +423,7 @@ impl Chainspec {
                 minimum_era_height: 20,
                 refund_handling: RefundHandling::Refund([99, 100]),
                 failure_charge: FailureCharge::Casper15,
+                round_seigniorage_rate: [7, 175_070_816],
                 ..CoreConfig::default()
             },
             deploys: DeployConfig {
@@ -431,6 +468,13 @@ impl Chainspec {
             None => EraId::new(0),
             Some(before) => EraId::new((before.0 / self.era_blocks()).saturating_add(1)),
         }
+    }
+
+    /// The last height of the era before this one, whose block names this one's validators. `None`
+    /// for era 0, which is genesis.
+    pub fn switch_height_before(&self, era: EraId) -> Option<Height> {
+        let eras = era.value().checked_sub(1)?;
+        eras.checked_mul(self.era_blocks()).map(Height)
     }
 
     /// Whether a height is the last of its era.
@@ -518,6 +562,42 @@ impl Config for Chainspec {
             "`core.penalty_payment` must be between 1 and 2^64-1 motes",
         );
         rule(
+            (1..=VALIDATOR_SLOTS_MAX).contains(&self.core.validator_slots),
+            "`core.validator_slots` must be between 1 and 256",
+        );
+        rule(
+            self.genesis_validators().count() <= self.core.validator_slots as usize,
+            "`accounts` has more validators than `core.validator_slots`",
+        );
+        rule(
+            self.core.auction_delay <= AUCTION_DELAY_MAX,
+            "`core.auction_delay` is over 100 eras; the state holds the validators of all of them",
+        );
+        let [numerator, denominator] = self.core.round_seigniorage_rate;
+        rule(
+            denominator > 0 && u128::from(numerator) * 1_000 <= u128::from(denominator),
+            "`core.round_seigniorage_rate` must be a share [n, d] of a thousandth at most, d > 0",
+        );
+        rule(
+            self.core.minimum_bid_amount >= MOTES_PER_GIRRO
+                && self.core.minimum_delegation_amount >= MOTES_PER_GIRRO,
+            "`core.minimum_bid_amount` and `core.minimum_delegation_amount` must be 1 GIRRO at least",
+        );
+        rule(
+            self.core.max_delegators_per_validator <= 10_000,
+            "`core.max_delegators_per_validator` is over 10000; each is part of one record",
+        );
+        rule(
+            self.era_blocks() <= 1_000_000,
+            "`core.era_duration` makes eras of over 1000000 blocks",
+        );
+        rule(
+            self.accounts.iter().all(|account| {
+                account.validator.as_ref().is_none_or(|validator| validator.delegation_rate <= 100)
+            }),
+            "a validator's `delegation_rate` is over 100 per cent",
+        );
+        rule(
             self.deploys.max_deploy_size <= self.deploys.max_block_size,
             "`deploys.max_deploy_size` is over `deploys.max_block_size`",
         );
@@ -561,8 +641,13 @@ impl Config for Chainspec {
             list.push("a validator's `bonded_amount` is under 1 GIRRO".to_owned());
         }
         let total = weights.iter().fold(U512::zero(), |sum, weight| sum.saturating_add(*weight));
+        // Whoever holds motes may stake them, and motes are minted for ever.
+        let total = self
+            .accounts
+            .iter()
+            .fold(total, |sum, account| sum.saturating_add(account.balance / MOTES_PER_GIRRO));
         if total.bits() > 60 {
-            list.push("validators hold over 2^60 GIRRO together; votes could overflow".to_owned());
+            list.push("accounts hold over 2^60 GIRRO together; votes could overflow".to_owned());
         }
         list
     }
@@ -628,5 +713,28 @@ mod tests {
         assert!(spec.is_switch_block(Height(0)));
         assert!(spec.is_switch_block(Height(60)));
         assert!(!spec.is_switch_block(Height(61)));
+        assert_eq!(spec.switch_height_before(EraId::new(0)), None);
+        assert_eq!(spec.switch_height_before(EraId::new(1)), Some(Height(0)));
+        assert_eq!(spec.switch_height_before(EraId::new(3)), Some(Height(120)));
+        assert_eq!(spec.switch_height_before(EraId::new(u64::MAX)), None);
+    }
+
+    #[test]
+    fn the_auctions_numbers_are_checked() {
+        for (line, word) in [
+            ("validator_slots = 0", "validator_slots"),
+            ("validator_slots = 257", "validator_slots"),
+            ("auction_delay = 101", "auction_delay"),
+            ("round_seigniorage_rate = [1, 0]", "round_seigniorage_rate"),
+            ("round_seigniorage_rate = [1, 2]", "round_seigniorage_rate"),
+            ("minimum_bid_amount = 1", "minimum_bid_amount"),
+            ("minimum_delegation_amount = 1", "minimum_delegation_amount"),
+            ("max_delegators_per_validator = 10001", "max_delegators_per_validator"),
+            ("era_duration = \"1000days\"", "era_duration"),
+        ] {
+            let text = with_validator(&format!("[core]\n{line}"));
+            let list = parse::<Chainspec>(&text).unwrap_err().list;
+            assert!(list.iter().any(|p| p.contains(word)), "{line}: {list:?}");
+        }
     }
 }
