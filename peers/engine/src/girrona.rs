@@ -125,6 +125,7 @@ fn execute_decided(
         height: proposal.height,
         time: proposal.timestamp,
         proposer: &proposal.proposer,
+        era_end: None,
     };
     let signed = deploys
         .iter()

@@ -297,7 +297,7 @@ impl Backend for Door {
         let law = &self.outside.law;
         let (_, last_progress) = *self.outside.tip.borrow();
         let key = self.outside.scheme.0.public_key().cloned();
-        let votes = key.as_ref().is_some_and(|key| self.outside.validators.weight(key).is_some());
+        let votes = key.as_ref().is_some_and(|key| self.outside.validators().weight(key).is_some());
         let behind = self.outside.is_behind();
         let reactor_state = match (behind, votes) {
             (true, _) => ReactorState::CatchUp,

@@ -1,5 +1,5 @@
 //! Who is who among the peers: swarm identities, the chain's numbers for them, and which of them
-//! proved to be a validator.
+//! proved to hold a validator's key.
 
 use std::{
     collections::BTreeMap,
@@ -56,12 +56,16 @@ impl Peers {
         Some(number)
     }
 
-    /// A peer proved that it holds this key.
+    /// A connected peer proved that it holds this key. A peer has one key: its last word counts.
     pub fn introduced(&self, id: PeerId, key: PublicKey) {
-        self.lock().validators.insert(key, id);
+        let mut table = self.lock();
+        table.validators.retain(|_, other| *other != id);
+        if table.numbers.contains_key(&id) {
+            table.validators.insert(key, id);
+        }
     }
 
-    /// Peers that proved to be these validators.
+    /// Peers and the validator keys that they proved to hold, whether or not these vote now.
     pub fn validators(&self) -> Vec<(PublicKey, PeerId)> {
         self.lock().validators.iter().map(|(key, id)| (key.clone(), *id)).collect()
     }

@@ -14,6 +14,8 @@ use girrona_types::{Chainspec, CommitCertificate, Height, Proposal, Round};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attendance {
     absent: BTreeSet<PublicKey>,
+    /// Who led a block of this era or signed for one.
+    present: BTreeSet<PublicKey>,
     caught: BTreeSet<PublicKey>,
     /// The leaders of the height whose certificate comes next.
     last: Option<Arc<Leaders>>,
@@ -21,7 +23,8 @@ pub struct Attendance {
 
 impl Attendance {
     /// Takes note of a committed proposal and of who led its height; gives the leaders of the
-    /// next one. `seed` is the block's accumulated seed. Each era begins with a clean sheet.
+    /// next one, among its `validators`. `seed` is the block's accumulated seed. Each era begins
+    /// with a clean sheet.
     #[must_use]
     pub fn after(
         &mut self,
@@ -32,23 +35,38 @@ impl Attendance {
         led_by: Option<Arc<Leaders>>,
         seed: Digest,
     ) -> Arc<Leaders> {
-        if let (Some(certificate), Some(leaders)) =
-            (proposal.and_then(|proposal| proposal.last_commit.as_ref()), self.last.as_ref())
-        {
-            self.absent.extend(missed(leaders, certificate));
-            for (present, _) in &certificate.signatures {
-                self.absent.remove(present);
-            }
+        if let Some(proposal) = proposal {
+            self.note(proposal);
         }
-        self.caught.extend(proposal.into_iter().flat_map(offenders));
         if law.is_switch_block(height) {
             self.absent.clear();
+            self.present.clear();
             self.caught.clear();
             self.last = None;
         } else {
             self.last = led_by;
         }
         Arc::new(Leaders::new(validators.clone(), seed, self.absent.clone()))
+    }
+
+    /// Takes note of what a proposal says about the validators of its era.
+    pub(crate) fn note(&mut self, proposal: &Proposal) {
+        if let (Some(certificate), Some(leaders)) =
+            (proposal.last_commit.as_ref(), self.last.as_ref())
+        {
+            self.absent.extend(missed(leaders, certificate));
+            for (present, _) in &certificate.signatures {
+                self.absent.remove(present);
+                self.present.insert(present.clone());
+            }
+        }
+        self.present.insert(proposal.proposer.clone());
+        self.caught.extend(offenders(proposal));
+    }
+
+    /// Who missed a turn to lead and was not there at any time of the era.
+    pub(crate) fn inactive(&self) -> impl Iterator<Item = &PublicKey> {
+        self.absent.difference(&self.present)
     }
 
     /// Who counts as absent.
@@ -63,7 +81,7 @@ impl Attendance {
 }
 
 /// Whom a proposal's evidence accuses.
-pub(crate) fn offenders(proposal: &Proposal) -> impl Iterator<Item = PublicKey> {
+fn offenders(proposal: &Proposal) -> impl Iterator<Item = PublicKey> {
     proposal.evidence.iter().map(|evidence| evidence.offender.clone())
 }
 

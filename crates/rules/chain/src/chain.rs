@@ -17,7 +17,7 @@ use girrona_consensus::{
 use girrona_exec::CodeSource;
 use girrona_types::{
     Chainspec, CommitCertificate, Equivocation, Event, EventId, FinalitySignature, Height,
-    NetworkId, ProposalHash, chainspec::MOTES_PER_GIRRO,
+    NetworkId, ProposalHash,
 };
 use thiserror::Error;
 
@@ -27,6 +27,7 @@ use crate::{
     buffer::Buffer,
     decide::Step,
     disk::{Disk, DiskError, Phase, Phases},
+    eras::{Eras, is_alone},
     finality::Unsigned,
     judge::Held,
     message::{Direct, Gossip, Request, Response, SignedProposal},
@@ -154,6 +155,8 @@ pub enum Output {
     },
     /// A new block is the tip.
     Tip(Height),
+    /// An era begins: these validators vote from the next height on.
+    Electorate(Validators),
 }
 
 /// What becomes of a gossiped message.
@@ -207,11 +210,11 @@ pub enum Fatal {
         #[source]
         source: girrona_exec::Error,
     },
-    /// The chainspec makes no genesis.
-    #[error("make the genesis block")]
+    /// The chainspec makes no genesis, or its state cannot be read.
+    #[error("make or read the genesis block")]
     Genesis(#[source] girrona_exec::Error),
-    /// The validators of the chainspec cannot agree on anything.
-    #[error("the chainspec's validators: {0}")]
+    /// The validators of an era cannot agree on anything.
+    #[error("the validators of an era: {0}")]
     Validators(String),
     /// Two thirds of the validators executed the last block with another result.
     #[error(
@@ -256,8 +259,12 @@ pub struct Chain<D> {
     pub(crate) code: Box<dyn CodeSource + Send>,
     pub(crate) disk: D,
 
+    /// Who votes on the height after the tip.
     pub(crate) validators: Validators,
+    pub(crate) eras: Eras,
     pub(crate) consensus: Box<dyn Consensus>,
+    /// Whether `consensus` is that of the only validator.
+    pub(crate) alone: bool,
     pub(crate) attendance: Attendance,
     pub(crate) leaders: Arc<Leaders>,
     /// Whether the height after the tip has begun.
@@ -342,14 +349,19 @@ impl<D: Disk> Chain<D> {
     pub fn open(parts: Parts<D>) -> Result<Self, Fatal> {
         let Parts { law, scheme, code, mut disk } = parts;
         let network = law.network_id();
-        let validators = genesis_validators(&law)?;
         if disk.tip()?.is_none() {
             crate::decide::commit_genesis(&law, &mut disk)?;
         }
         let stored = disk.tip()?.ok_or_else(|| Fatal::Broken("genesis vanished".to_owned()))?;
         let tip = Tip::of(&stored);
+        let eras = crate::eras::open(&law, &disk, tip.height)?;
+        let era = law.era_of(tip.height.next());
+        let validators = eras.get(era).cloned();
+        let validators = validators
+            .ok_or_else(|| Fatal::Broken(format!("no block names the validators of era {era}")))?;
         let (attendance, leaders) = replay_attendance(&law, &validators, &disk, tip.height)?;
-        let consensus = make_consensus(&law, network, &scheme, &validators, disk.guard()?)?;
+        let alone = is_alone(&validators, &scheme);
+        let consensus = make_consensus(&law, network, &scheme, alone, disk.guard()?)?;
         let mut buffer = Buffer::default();
         for (deploy, _) in disk.pending()? {
             let size = casper_types::bytesrepr::ToBytes::serialized_length(deploy.as_ref());
@@ -362,7 +374,9 @@ impl<D: Disk> Chain<D> {
             code,
             disk,
             validators,
+            eras,
             consensus,
+            alone,
             attendance,
             leaders,
             begun: false,
@@ -440,7 +454,7 @@ impl<D: Disk> Chain<D> {
         self.disk
     }
 
-    /// Who votes.
+    /// Who votes on the height after the tip.
     pub fn validators(&self) -> &Validators {
         &self.validators
     }
@@ -462,6 +476,7 @@ impl<D: Disk> Chain<D> {
 
     fn start(&mut self, now: Timestamp) -> Result<(), Fatal> {
         self.outputs.push(Output::SetTimer(Timer::Tick, TICK));
+        self.outputs.push(Output::Electorate(self.validators.clone()));
         self.expire(now)?;
         self.resign_tip()?;
         self.schedule_begin(now);
@@ -629,16 +644,6 @@ impl Tip {
     }
 }
 
-/// Voting power is stake in whole GIRRO.
-fn genesis_validators(law: &Chainspec) -> Result<Validators, Fatal> {
-    let mut weights = BTreeMap::new();
-    for (key, motes) in law.genesis_validators() {
-        let girro = motes.checked_div(MOTES_PER_GIRRO.into()).unwrap_or_default();
-        weights.insert(key.clone(), girro.as_u64());
-    }
-    Validators::new(weights).map_err(|error| Fatal::Validators(error.to_string()))
-}
-
 /// Who was absent in the tip's era, and who leads the next height, from the committed proposals.
 fn replay_attendance<D: Disk>(
     law: &Chainspec,
@@ -672,15 +677,13 @@ fn replay_attendance<D: Disk>(
 }
 
 /// Consensus for this node: alone where it is the only validator, else with the others.
-fn make_consensus(
+pub(crate) fn make_consensus(
     law: &Chainspec,
     network: NetworkId,
     scheme: &SharedScheme,
-    validators: &Validators,
+    alone: bool,
     guard: Option<Vec<u8>>,
 ) -> Result<Box<dyn Consensus>, Fatal> {
-    let alone = validators.count() == 1
-        && scheme.public_key().is_some_and(|key| validators.weight(key).is_some());
     let scheme = Box::new(Shared(Arc::clone(scheme)));
     let made: Result<Box<dyn Consensus>, _> = if alone {
         let solo = Solo::new(network, scheme, guard.as_deref());

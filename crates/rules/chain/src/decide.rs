@@ -6,15 +6,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use casper_types::{
-    BlockHash, BlockV1, Deploy, DeployHash, Digest, EraEndV1, EraReport, PublicKey, Timestamp, U512,
+    BlockHash, BlockV1, Deploy, DeployHash, Digest, EraEndV1, PublicKey, Timestamp,
 };
-use girrona_exec::{BlockContext, BlockOutcome, Signed};
-use girrona_types::{
-    Chainspec, CommitCertificate, Event, Height, Proposal, chainspec::GenesisValidator,
-};
+use girrona_exec::{BlockContext, BlockOutcome, EraOutcome, EraReport, Signed};
+use girrona_types::{Chainspec, CommitCertificate, Event, Height, Proposal};
 
 use crate::{
-    attendance::offenders,
     chain::{Chain, Fatal, Output, Tip},
     disk::{Commit, Disk, ExecutedDeploy, Phase},
 };
@@ -40,6 +37,8 @@ pub(crate) struct Decided {
 #[derive(Debug)]
 pub(crate) struct Executed {
     decided: Decided,
+    /// Present for the last block of an era.
+    report: Option<EraReport>,
     outcome: BlockOutcome,
 }
 
@@ -106,11 +105,13 @@ impl<D: Disk> Chain<D> {
 
     fn execute(&mut self, decided: Decided) -> Result<(), Fatal> {
         let proposal = Arc::clone(&decided.proposal);
+        let report = self.law.is_switch_block(proposal.height).then(|| self.era_report(&proposal));
         let context = BlockContext {
             law: &self.law,
             height: proposal.height,
             time: proposal.timestamp,
             proposer: &proposal.proposer,
+            era_end: report.as_ref(),
         };
         let outcome = girrona_exec::execute_block(
             &context,
@@ -124,16 +125,28 @@ impl<D: Disk> Chain<D> {
             self.code.as_mut(),
         )
         .map_err(|source| Fatal::Execute { height: proposal.height, source })?;
-        self.step = Some(Step::Commit(Box::new(Executed { decided, outcome })));
+        self.step = Some(Step::Commit(Box::new(Executed { decided, report, outcome })));
         Ok(())
     }
 
+    /// What the blocks of the tip's era and this last one of it say about its validators.
+    fn era_report(&self, last: &Proposal) -> EraReport {
+        let mut attendance = self.attendance.clone();
+        attendance.note(last);
+        EraReport {
+            equivocators: attendance.caught().iter().cloned().collect(),
+            inactive: attendance.inactive().cloned().collect(),
+        }
+    }
+
     fn commit(&mut self, executed: Executed, now: Timestamp) -> Result<(), Fatal> {
-        let Executed { decided, outcome } = executed;
+        let Executed { decided, report, outcome } = executed;
         let Decided { proposal, certificate, .. } = decided;
         let height = proposal.height;
         let root = self.disk.root_after(&outcome.changes)?;
-        let block = self.make_block(&proposal, root)?;
+        let ended = report.zip(outcome.era.as_ref());
+        let end = ended.map(|(report, era)| self.era_end(report, era)).transpose()?;
+        let block = self.make_block(&proposal, root, end);
         let block_hash = *block.hash();
         let hashes: Vec<DeployHash> = proposal.all_deploys().map(|deploy| deploy.hash).collect();
         // What came only with its block is accepted with it: every node tells of every deploy.
@@ -187,6 +200,11 @@ impl<D: Disk> Chain<D> {
             seed: *block.accumulated_seed(),
             certificate: Some(certificate),
         };
+        self.sign_block(block_hash, proposal.era)?;
+        self.place_signatures(block_hash)?;
+        if let Some(era) = &outcome.era {
+            self.begin_era(&era.validators)?;
+        }
         let led_by = Arc::clone(&self.leaders);
         self.leaders = self.attendance.after(
             &self.law,
@@ -203,8 +221,6 @@ impl<D: Disk> Chain<D> {
         self.clear_height(height);
         self.sync.advanced(height);
         self.outputs.push(Output::Tip(height));
-        self.sign_block(block_hash, proposal.era)?;
-        self.place_signatures(block_hash)?;
         if self.has_next_synced() {
             self.begin(now)
         } else {
@@ -213,18 +229,20 @@ impl<D: Disk> Chain<D> {
         }
     }
 
+    /// What the block that ends an era says of it.
+    fn era_end(&self, report: EraReport, era: &EraOutcome) -> Result<EraEndV1, Fatal> {
+        let EraReport { equivocators, inactive } = report;
+        let next = self.next_era().successor();
+        let weights = era.validators.get(&next).cloned();
+        let weights = weights
+            .ok_or_else(|| Fatal::Broken(format!("the auction names nobody for era {next}")))?;
+        let rewards = era.rewards.clone();
+        Ok(EraEndV1::new(casper_types::EraReport::new(equivocators, rewards, inactive), weights))
+    }
+
     /// The block that a decided proposal became.
-    fn make_block(&self, proposal: &Proposal, root: Digest) -> Result<BlockV1, Fatal> {
-        let era_end = if self.law.is_switch_block(proposal.height) {
-            let mut equivocators = self.attendance.caught().clone();
-            equivocators.extend(offenders(proposal));
-            let equivocators = equivocators.into_iter().collect();
-            let inactive = self.attendance.absent().iter().cloned().collect();
-            Some(era_end(&self.law, equivocators, inactive))
-        } else {
-            None
-        };
-        Ok(BlockV1::new(
+    fn make_block(&self, proposal: &Proposal, root: Digest, era_end: Option<EraEndV1>) -> BlockV1 {
+        BlockV1::new(
             proposal.parent,
             self.tip.seed,
             root,
@@ -237,22 +255,15 @@ impl<D: Disk> Chain<D> {
             proposal.proposer.clone(),
             proposal.deploys.iter().map(|deploy| deploy.hash).collect(),
             proposal.transfers.iter().map(|deploy| deploy.hash).collect(),
-        ))
+        )
     }
 }
 
-/// The validators of the next era are those of genesis, as long as there is no auction.
-fn era_end(law: &Chainspec, equivocators: Vec<PublicKey>, inactive: Vec<PublicKey>) -> EraEndV1 {
-    let report = EraReport::new(equivocators, BTreeMap::new(), inactive);
-    let weights: BTreeMap<PublicKey, U512> = law
-        .accounts
-        .iter()
-        .filter_map(|account| {
-            let GenesisValidator { bonded_amount, .. } = account.validator.as_ref()?;
-            Some((account.public_key.clone(), *bonded_amount))
-        })
-        .collect();
-    EraEndV1::new(report, weights)
+/// The end of era 0, which is genesis alone: its validators are those of the chainspec.
+fn genesis_end(law: &Chainspec) -> EraEndV1 {
+    let report = casper_types::EraReport::new(Vec::new(), BTreeMap::new(), Vec::new());
+    let validators = law.genesis_validators();
+    EraEndV1::new(report, validators.map(|(key, motes)| (key.clone(), motes)).collect())
 }
 
 /// Makes the genesis block the tip of an empty disk.
@@ -264,7 +275,7 @@ pub(crate) fn commit_genesis<D: Disk>(law: &Chainspec, disk: &mut D) -> Result<(
         Digest::default(),
         root,
         false,
-        Some(era_end(law, Vec::new(), Vec::new())),
+        Some(genesis_end(law)),
         law.protocol.activation_point,
         law.era_of(Height::GENESIS),
         Height::GENESIS.0,

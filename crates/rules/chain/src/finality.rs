@@ -37,7 +37,8 @@ impl<D: Disk> Chain<D> {
     /// Signs a block that this node executed, if it is a validator, and tells everybody.
     pub(crate) fn sign_block(&mut self, block: BlockHash, era: EraId) -> Result<(), Fatal> {
         let Some(key) = self.scheme.public_key().cloned() else { return Ok(()) };
-        if self.validators.weight(&key).is_none() {
+        let validators = self.validators_of(era)?;
+        if validators.is_none_or(|validators| validators.weight(&key).is_none()) {
             return Ok(());
         }
         let message = FinalitySignature::message(&block, era);
@@ -117,15 +118,16 @@ impl<D: Disk> Chain<D> {
     }
 
     /// Whether the stored signatures of a block weigh less than a quorum.
-    fn lacks_signatures(&self, height: Height) -> Result<bool, Fatal> {
+    fn lacks_signatures(&mut self, height: Height) -> Result<bool, Fatal> {
         let Some(stored) = self.disk.block(height)? else { return Ok(false) };
+        let Some(validators) = self.validators_at(height)? else { return Ok(false) };
         let weight = self
             .disk
             .finality_signatures(stored.block.hash())?
             .iter()
-            .filter_map(|signature| self.validators.weight(&signature.public_key))
+            .filter_map(|signature| validators.weight(&signature.public_key))
             .fold(0_u64, u64::saturating_add);
-        Ok(!self.validators.is_quorum(weight))
+        Ok(!validators.is_quorum(weight))
     }
 
     /// A finality signature came.
@@ -165,8 +167,12 @@ impl<D: Disk> Chain<D> {
     }
 
     /// Good signatures of validators are passed on, also of blocks that are not here yet.
-    fn weigh_signature(&self, signature: &FinalitySignature) -> Result<Verdict, Fatal> {
-        if self.validators.weight(&signature.public_key).is_none() {
+    fn weigh_signature(&mut self, signature: &FinalitySignature) -> Result<Verdict, Fatal> {
+        // Who votes in an era that is not settled here is nobody's fault.
+        let Some(validators) = self.validators_of(signature.era)? else {
+            return Ok(Verdict::Ignore);
+        };
+        if validators.weight(&signature.public_key).is_none() {
             return Ok(Verdict::Reject);
         }
         if self.disk.has_finality_signature(&signature.block, &signature.public_key)? {

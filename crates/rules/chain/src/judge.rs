@@ -117,7 +117,7 @@ impl<D: Disk> Chain<D> {
         ticket: Option<u64>,
         now: Timestamp,
     ) -> Result<(), Fatal> {
-        let verdict = self.weigh_proposal(&signed);
+        let verdict = self.weigh_proposal(&signed)?;
         if let Some(ticket) = ticket {
             self.outputs.push(Output::Judged { ticket, verdict });
         } else if verdict == Verdict::Reject {
@@ -146,25 +146,26 @@ impl<D: Disk> Chain<D> {
     }
 
     /// Whether a proposal is worth passing on: of this network and time, and its proposer's.
-    fn weigh_proposal(&self, signed: &SignedProposal) -> Verdict {
+    fn weigh_proposal(&mut self, signed: &SignedProposal) -> Result<Verdict, Fatal> {
         let proposal = &signed.proposal;
         if proposal.network != self.network
-            || self.validators.weight(&proposal.proposer).is_none()
             || proposal.evidence.len() > EVIDENCE_MAX
             || !self.fits_a_block(proposal)
         {
-            return Verdict::Reject;
+            return Ok(Verdict::Reject);
         }
         let next = self.tip.height.next();
         if proposal.height < next || proposal.height.0 > next.0.saturating_add(EARLY_HEIGHTS) {
-            return Verdict::Ignore;
+            return Ok(Verdict::Ignore);
         }
+        // Who votes in an era that is not settled here is nobody's fault.
+        let Some(validators) = self.validators_at(proposal.height)? else {
+            return Ok(Verdict::Ignore);
+        };
         let message = SignedProposal::message(&self.network, &proposal.hash());
-        if self.scheme.verify(&message, &signed.signature, &proposal.proposer) {
-            Verdict::Accept
-        } else {
-            Verdict::Reject
-        }
+        let good = validators.weight(&proposal.proposer).is_some()
+            && self.scheme.verify(&message, &signed.signature, &proposal.proposer);
+        Ok(if good { Verdict::Accept } else { Verdict::Reject })
     }
 
     /// Whether a proposal lists no more deploys than a block may hold; for one that lists more,
@@ -394,7 +395,9 @@ impl<D: Disk> Chain<D> {
                 if given == ours {
                     return Ok(());
                 }
-                verify_certificate(&self.network, given, &self.validators, self.scheme.as_ref())
+                let era = self.law.era_of(self.tip.height);
+                let Some(voted) = self.eras.get(era) else { return wrong("nobody voted on it") };
+                verify_certificate(&self.network, given, voted, self.scheme.as_ref())
                     .map_err(|error| Invalid::LastCommit(error.to_string()))
             }
         }

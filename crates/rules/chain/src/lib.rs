@@ -24,6 +24,7 @@ pub mod buffer;
 pub mod chain;
 mod decide;
 pub mod disk;
+mod eras;
 mod finality;
 mod funds;
 mod judge;

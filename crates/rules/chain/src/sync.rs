@@ -391,21 +391,23 @@ impl<D: Disk> Chain<D> {
         let known = certificate.height < next
             || self.step.is_some()
             || self.decided.as_ref().is_some_and(|known| known.height == certificate.height);
-        let good = !known
-            && verify_certificate(
-                &self.network,
-                &certificate,
-                &self.validators,
-                self.scheme.as_ref(),
-            )
-            .is_ok();
+        let validators = if known { None } else { self.validators_at(certificate.height)? };
+        let good = validators.as_ref().is_some_and(|validators| {
+            verify_certificate(&self.network, &certificate, validators, self.scheme.as_ref())
+                .is_ok()
+        });
         let verdict = match (known, good) {
             // Passed on as well: it is how the others learn that the echo is not needed.
             (true, _) if self.was_decided(&certificate)? => Verdict::Accept,
             (true, _) => Verdict::Ignore,
             (false, true) => Verdict::Accept,
+            // Of an era that is not settled here: it cannot be checked, but may well be true.
+            (false, false) if validators.is_none() => Verdict::Ignore,
             (false, false) => Verdict::Reject,
         };
+        if !known && validators.is_none() {
+            self.sync.saw(from, certificate.height);
+        }
         if let Some(ticket) = ticket {
             self.outputs.push(Output::Judged { ticket, verdict });
         }

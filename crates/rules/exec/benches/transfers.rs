@@ -73,8 +73,13 @@ fn transfers(criterion: &mut Criterion) {
             (transfer(from, to, n as u64), Approval::new(from.clone(), signature))
         })
         .collect();
-    let context =
-        BlockContext { law: &law, height: Height(1), time: Timestamp::from(1), proposer: &keys[0] };
+    let context = BlockContext {
+        law: &law,
+        height: Height(1),
+        time: Timestamp::from(1),
+        proposer: &keys[0],
+        era_end: None,
+    };
 
     let mut group = criterion.benchmark_group("native transfers");
     group.throughput(Throughput::Elements(TRANSFERS as u64));

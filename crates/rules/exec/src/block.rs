@@ -1,4 +1,4 @@
-//! The deploys of one block, one after the other.
+//! The deploys of one block, one after the other, and the end of the era if it is its last.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use girrona_state::{BlockState, Changes, Reader};
 use girrona_types::{Chainspec, Height};
 
 use crate::{
+    auction::{self, EraOutcome, EraReport},
     code::CodeSource,
     deploy::{self, DeployOutcome, Job},
     error::Error,
@@ -30,6 +31,8 @@ pub struct BlockContext<'a> {
     pub time: Timestamp,
     /// Who proposed it and gets the fees. [`PublicKey::System`] when a deploy is only tried out.
     pub proposer: &'a PublicKey,
+    /// What was seen of the validators, if the block is the last of its era.
+    pub era_end: Option<&'a EraReport>,
 }
 
 /// What came of a block.
@@ -43,9 +46,12 @@ pub struct BlockOutcome {
     pub records: BTreeMap<Key, StoredValue>,
     /// Motes that are no more, already taken off the total supply.
     pub burnt: U512,
+    /// What the end of the era did, if the block is the last of one.
+    pub era: Option<EraOutcome>,
 }
 
-/// Executes the deploys of a block in their order on `base`, the state before it.
+/// Executes the deploys of a block in their order on `base`, the state before it; then ends the era
+/// if the block is its last.
 ///
 /// # Errors
 /// Only when the node cannot go on; a deploy that fails is a result.
@@ -74,8 +80,14 @@ pub fn execute_block<'d>(
         changes.writes.insert(key, Some(value.into()));
         state.apply(changes)?;
     }
+    let mut era = None;
+    if let Some(report) = context.era_end {
+        let (outcome, changes) = auction::era::end(context.law, context.time, report, &state)?;
+        state.apply(changes)?;
+        era = Some(outcome);
+    }
     let (changes, records) = state.into_parts();
-    Ok(BlockOutcome { results, changes, records, burnt })
+    Ok(BlockOutcome { results, changes, records, burnt, era })
 }
 
 /// Executes one deploy on `base` without a block around it, to see what it would do.

@@ -3,18 +3,25 @@
 use std::collections::BTreeMap;
 
 use casper_types::{
-    AccessRights, Account, CLValue, ContractWasmHash, Digest, Key, NamedKeys, ProtocolVersion,
-    PublicKey, StoredValue, U512, URef,
+    AccessRights, Account, CLValue, ContractWasmHash, Digest, EraId, Key, NamedKeys,
+    ProtocolVersion, PublicKey, StoredValue, U512, URef,
     account::AccountHash,
     contracts::{
         Contract, ContractHash, ContractPackage, ContractPackageHash, ContractPackageStatus,
         ContractVersionKey,
     },
-    system::{auction::Bid, handle_payment, mint},
+    system::{
+        auction::{Bid, SeigniorageRecipientV1, SeigniorageRecipientsV1},
+        handle_payment, mint,
+    },
 };
 use girrona_types::{Chainspec, keys::derived_address};
 
 use crate::{
+    auction::{
+        index,
+        records::{self, FIRST_ERA},
+    },
     error::Error,
     methods,
     system::{Native, SYSTEM, SystemContract},
@@ -34,7 +41,8 @@ pub struct Genesis {
 /// # Errors
 /// [`Error::Supply`] when the motes of all accounts do not fit into a number.
 pub fn genesis(law: &Chainspec) -> Result<Genesis, Error> {
-    let mut writer = Writer { changes: BTreeMap::new(), total_supply: U512::zero() };
+    let mut writer =
+        Writer { changes: BTreeMap::new(), total_supply: U512::zero(), bids: Vec::new() };
     let system_purse = purse_address("girrona/genesis/main-purse", &SYSTEM.account);
     let system_names = SYSTEM
         .contracts()
@@ -47,7 +55,8 @@ pub fn genesis(law: &Chainspec) -> Result<Genesis, Error> {
         let main_purse = purse_address("girrona/genesis/main-purse", &hash);
         writer.account(hash, NamedKeys::new(), main_purse, account.balance)?;
         if let Some(validator) = &account.validator {
-            writer.bid(&account.public_key, validator.bonded_amount, validator.delegation_rate)?;
+            let (stake, rate) = (validator.bonded_amount, validator.delegation_rate);
+            writer.bid(law, &account.public_key, stake, rate)?;
         }
     }
     writer.system(law)?;
@@ -61,6 +70,7 @@ fn purse_address(domain: &str, owner: &AccountHash) -> [u8; 32] {
 struct Writer {
     changes: BTreeMap<Key, Option<StoredValue>>,
     total_supply: U512,
+    bids: Vec<Bid>,
 }
 
 impl Writer {
@@ -90,12 +100,43 @@ impl Writer {
     }
 
     /// A validator's stake: motes in a purse that nobody holds, and the record that names it.
-    fn bid(&mut self, validator: &PublicKey, stake: U512, rate: u8) -> Result<(), Error> {
+    fn bid(
+        &mut self,
+        law: &Chainspec,
+        validator: &PublicKey,
+        stake: U512,
+        rate: u8,
+    ) -> Result<(), Error> {
         let hash = validator.to_account_hash();
         let purse = self.purse(purse_address("girrona/genesis/bonding-purse", &hash), stake)?;
-        let bid = Bid::unlocked(validator.clone(), purse, stake, rate);
-        self.put(Key::Bid(hash), StoredValue::Bid(Box::new(bid)));
+        let validator = validator.clone();
+        let bid = match law.core.locked_funds_period.millis() {
+            0 => Bid::unlocked(validator, purse, stake, rate),
+            period => {
+                let release = law.protocol.activation_point.millis().saturating_add(period);
+                Bid::locked(validator, purse, stake, rate, release)
+            }
+        };
+        self.put(Key::Bid(hash), StoredValue::Bid(Box::new(bid.clone())));
+        self.bids.push(bid);
         Ok(())
+    }
+
+    /// The auction's records; the validators of genesis are those of every era that is settled.
+    fn auction(&mut self, law: &Chainspec) -> Result<NamedKeys, Error> {
+        let recipients: SeigniorageRecipientsV1 = self
+            .bids
+            .iter()
+            .map(|bid| (bid.validator_public_key().clone(), SeigniorageRecipientV1::from(bid)))
+            .collect();
+        let first = FIRST_ERA.value();
+        let settled = first..=first.saturating_add(law.core.auction_delay);
+        let snapshot = settled.map(|era| (EraId::new(era), recipients.clone())).collect();
+        let (names, values) = records::genesis(law, snapshot)?;
+        for (key, value) in values.into_iter().chain(index::genesis(&self.bids)?) {
+            self.put(key, value);
+        }
+        Ok(names)
     }
 
     fn system(&mut self, law: &Chainspec) -> Result<(), Error> {
@@ -106,9 +147,10 @@ impl Writer {
         let total = CLValue::from_t(self.total_supply)?;
         self.put(Key::URef(supply), StoredValue::CLValue(total));
         let rate = URef::new(SYSTEM.round_seigniorage_rate, AccessRights::READ_ADD_WRITE);
-        // A ratio is its numerator and its denominator; nothing is minted.
-        let nothing = CLValue::from_t((U512::zero(), U512::one()))?;
-        self.put(Key::URef(rate), StoredValue::CLValue(nothing));
+        // A ratio is its numerator and its denominator.
+        let [numerator, denominator] = law.core.round_seigniorage_rate.map(U512::from);
+        let ratio = CLValue::from_t((numerator, denominator))?;
+        self.put(Key::URef(rate), StoredValue::CLValue(ratio));
 
         let mut mint_names = NamedKeys::new();
         mint_names.insert(mint::TOTAL_SUPPLY_KEY.to_owned(), Key::URef(supply));
@@ -121,7 +163,8 @@ impl Writer {
         self.contract(&SYSTEM.handle_payment, payment_names, Native::HandlePayment, version);
         let standard = &SYSTEM.standard_payment;
         self.contract(standard, NamedKeys::new(), Native::StandardPayment, version);
-        self.contract(&SYSTEM.auction, NamedKeys::new(), Native::Auction, version);
+        let auction_names = self.auction(law)?;
+        self.contract(&SYSTEM.auction, auction_names, Native::Auction, version);
 
         let registry: BTreeMap<String, [u8; 32]> = SYSTEM
             .contracts()

@@ -1,5 +1,5 @@
 //! Executes deploys over state: payment, session, finalization; accounts and keys; the native mint,
-//! handle payment and standard payment; genesis.
+//! handle payment, standard payment and auction; the end of an era; genesis.
 //!
 //! Start at [`execute_block`]; [`genesis()`] makes the state that the first block sits on, and
 //! [`admission`] answers what can be known about a deploy without executing it.
@@ -24,6 +24,7 @@
 
 mod address;
 pub mod admission;
+pub mod auction;
 mod block;
 mod code;
 mod deploy;
@@ -40,6 +41,7 @@ mod target;
 mod transfer;
 mod urefs;
 
+pub use auction::{EraOutcome, EraReport};
 pub use block::{BlockContext, BlockOutcome, execute_block, execute_deploy};
 pub use code::{CodeSource, Uncached};
 pub use deploy::DeployOutcome;

@@ -3,6 +3,7 @@
 //! Here: who runs, on whose behalf, with which rights. What values, purses and keys may do is in
 //! the files below. Everything that a guest passes is judged here; the VM has only decoded it.
 
+mod auction;
 mod calls;
 mod contracts;
 mod frame;

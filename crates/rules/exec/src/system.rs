@@ -130,7 +130,8 @@ fn contract(name: &'static str, path: &str) -> SystemContract {
     }
 }
 
-fn named(path: &str) -> [u8; 32] {
+/// The address of a name.
+pub(crate) fn named(path: &str) -> [u8; 32] {
     Digest::hash(format!("girrona/system/{path}")).value()
 }
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use casper_types::{
-    Account, ExecutableDeployItem, Key, StoredValue, URef,
+    Account, ExecutableDeployItem, HashAddr, Key, StoredValue, URef,
     contracts::{ContractHash, ContractPackageHash, ContractVersion, ContractVersionKey},
 };
 use girrona_vm::Trap;
 
-use crate::error::{Error, Failure};
+use crate::{
+    error::{Error, Failure},
+    system::{SYSTEM, SystemContract},
+};
 
 /// Where values are looked up: a deploy's view, or a state as the acceptor sees it.
 pub(crate) type Lookup<'l> = dyn FnMut(&Key) -> Result<Option<Arc<StoredValue>>, Error> + 'l;
@@ -76,7 +79,7 @@ pub(crate) fn resolve<'d>(
             (Ok(*hash), entry_point)
         }
         ExecutableDeployItem::StoredContractByName { name, entry_point, .. } => {
-            (named(account, name).map(ContractHash::new), entry_point)
+            (named(account, name, |system| system.contract).map(ContractHash::new), entry_point)
         }
         ExecutableDeployItem::StoredVersionedContractByHash {
             hash, version, entry_point, ..
@@ -84,7 +87,7 @@ pub(crate) fn resolve<'d>(
         ExecutableDeployItem::StoredVersionedContractByName {
             name, version, entry_point, ..
         } => {
-            let hash = match named(account, name) {
+            let hash = match named(account, name, |system| system.package) {
                 Ok(hash) => of_package(ContractPackageHash::new(hash), *version, major, lookup)?,
                 Err(unresolved) => Err(unresolved),
             };
@@ -105,12 +108,22 @@ pub(crate) fn resolve<'d>(
     })
 }
 
-/// The hash under one of the account's names.
-fn named(account: &Account, name: &str) -> Result<[u8; 32], Unresolved> {
+/// The hash under one of the account's names; the system's contracts answer to theirs where the
+/// account has no such name.
+fn named(
+    account: &Account,
+    name: &str,
+    of_system: impl Fn(&SystemContract) -> HashAddr,
+) -> Result<HashAddr, Unresolved> {
     match account.named_keys().get(name) {
         Some(Key::Hash(hash)) => Ok(*hash),
         Some(_) => Err(Unresolved::NameKind(name.to_owned())),
-        None => Err(Unresolved::Name(name.to_owned())),
+        None => SYSTEM
+            .contracts()
+            .into_iter()
+            .find(|system| system.name == name)
+            .map(of_system)
+            .ok_or_else(|| Unresolved::Name(name.to_owned())),
     }
 }
 

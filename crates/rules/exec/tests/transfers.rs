@@ -254,6 +254,7 @@ fn credits_of_one_block_are_summed_without_being_read() {
             height: girrona_types::Height(1),
             time: casper_types::Timestamp::from(5),
             proposer: &proposer,
+            era_end: None,
         };
         let deploy = world.send(ANA, BEN, 3 * GIRRO);
         let signed = girrona_exec::Signed::from(&deploy);
@@ -288,6 +289,7 @@ fn a_deploy_that_is_tried_out_pays_the_system_and_changes_nothing() {
         height: girrona_types::Height(1),
         time: casper_types::Timestamp::from(5),
         proposer: &casper_types::PublicKey::System,
+        era_end: None,
     };
     let deploy = world.send(ANA, BEN, 3 * GIRRO);
     let signed = girrona_exec::Signed::from(&deploy);

@@ -76,6 +76,7 @@ fn carry_out(outputs: Vec<Output>, timers: &mut Timers, outside: &Arc<Outside>) 
             Output::Judged { ticket, verdict } => outside.judged(ticket, verdict),
             Output::Blame { peer, reason } => outside.blame(peer, reason),
             Output::Tip(height) => outside.tip(height),
+            Output::Electorate(validators) => outside.elected(validators),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What the brain says, carried to the swarm and to those who wait in this process.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
-use casper_types::Timestamp;
+use casper_types::{PublicKey, Timestamp};
 use girrona_chain::{
     Peer, RequestId, SharedScheme, Source, Verdict,
     message::{self, Direct, Gossip, Introduction, Request, Response},
@@ -17,7 +17,7 @@ use tokio::{
     runtime::Handle,
     sync::{broadcast, watch},
 };
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     check,
@@ -34,7 +34,8 @@ pub struct Outside {
     pub(crate) law: Arc<Chainspec>,
     pub(crate) network: NetworkId,
     pub(crate) scheme: Shared,
-    pub(crate) validators: girrona_consensus::Validators,
+    /// Who votes on the height in work.
+    validators: Mutex<girrona_consensus::Validators>,
     pub(crate) net: Net,
     pub(crate) peers: Peers,
     pub(crate) phases: PhaseLog,
@@ -72,7 +73,7 @@ impl Outside {
             law,
             network,
             scheme: Shared(scheme),
-            validators,
+            validators: Mutex::new(validators),
             net,
             peers: Peers::default(),
             phases: PhaseLog::default(),
@@ -83,6 +84,42 @@ impl Outside {
             runtime: Handle::current(),
             behind: AtomicBool::new(false),
         }
+    }
+
+    /// Who votes on the height in work.
+    pub fn validators(&self) -> girrona_consensus::Validators {
+        self.validators.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An era begins with these validators. Who they are among the peers is known since they
+    /// connected.
+    pub fn elected(&self, validators: girrona_consensus::Validators) {
+        let before = {
+            let mut now = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *now, validators)
+        };
+        let me = self.scheme.0.public_key();
+        let (was, is) = (
+            me.is_some_and(|me| before.weight(me).is_some()),
+            me.is_some_and(|me| self.validators().weight(me).is_some()),
+        );
+        if was != is {
+            info!(validator = is, "the validators of the new era");
+        }
+        if !is {
+            return;
+        }
+        for (_, peer) in self.voting_peers() {
+            self.net.protect(peer);
+        }
+    }
+
+    /// Connected peers that proved to be validators of now.
+    fn voting_peers(&self) -> Vec<(PublicKey, PeerId)> {
+        let validators = self.validators();
+        let mut peers = self.peers.validators();
+        peers.retain(|(key, _)| validators.weight(key).is_some());
+        peers
     }
 
     /// Tells every node.
@@ -110,14 +147,14 @@ impl Outside {
     /// Tells every validator: on its direct stream where there is one, and votes by gossip too
     /// when a validator is not connected.
     pub fn to_validators(&self, direct: &Direct) {
-        let connected = self.peers.validators();
+        let connected = self.voting_peers();
         let bytes = Bytes::from(message::encode(direct));
         for (_, peer) in &connected {
             self.net.send(*peer, bytes.clone());
         }
         let me = self.scheme.0.public_key();
         let reached = self
-            .validators
+            .validators()
             .iter()
             .all(|(key, _)| Some(key) == me || connected.iter().any(|(other, _)| other == key));
         if !reached && let Direct::Vote(vote) = direct {
@@ -125,7 +162,7 @@ impl Outside {
         }
     }
 
-    /// Says who we are, when we are a validator.
+    /// Says who we are, when we have a validator's key.
     pub fn introduce(&self, peer: PeerId) {
         let Some(key) = self.scheme.0.public_key().cloned() else { return };
         let speaker = self.net.local_peer().to_bytes();
@@ -135,21 +172,23 @@ impl Outside {
         self.net.send(peer, Bytes::from(message::encode(&direct)));
     }
 
-    /// A peer says that it is a validator.
+    /// A peer says which validator key it has.
     pub fn introduced(&self, peer: PeerId, introduction: Introduction) {
         let Introduction { key, signature } = introduction;
         let listener = self.net.local_peer().to_bytes();
         let words = Introduction::message(&self.network, &peer.to_bytes(), &listener);
-        if self.validators.weight(&key).is_none() || !self.scheme.0.verify(&words, &signature, &key)
-        {
+        if !self.scheme.0.verify(&words, &signature, &key) {
             self.net.penalise(peer, "false introduction");
             return;
         }
         // Only among validators: protection takes both sides, or gossip between them stops.
+        let validators = self.validators();
         let me = self.scheme.0.public_key();
-        if me.is_some_and(|me| self.validators.weight(me).is_some()) {
+        if me.is_some_and(|me| validators.weight(me).is_some()) && validators.weight(&key).is_some()
+        {
             self.net.protect(peer);
         }
+        // Whoever does not vote yet may do so from the next era on.
         self.peers.introduced(peer, key);
     }
 

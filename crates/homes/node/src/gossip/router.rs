@@ -170,7 +170,7 @@ fn gossip(outside: &Outside, topic: Topic, from: PeerId, token: MessageToken, by
             let checked = girrona_consensus::check_message(
                 &outside.network,
                 bytes,
-                &outside.validators,
+                &outside.validators(),
                 outside.scheme.0.as_ref(),
             );
             match checked {

@@ -1,5 +1,5 @@
 //! The system's contracts, called like any other: what Casper 1.5's mint and handle payment do for
-//! guests.
+//! guests. The auction is in `auction`.
 
 use casper_types::{
     ApiError, CLTyped, CLValue, Phase, RuntimeArgs, U512, URef,
@@ -19,12 +19,12 @@ use crate::{
 const CALLED_BY_USER: u8 = 22;
 
 /// What a system contract's method takes: an argument, or the way out.
-fn arg<T: FromBytes + CLTyped>(args: &RuntimeArgs, name: &str) -> Result<T, Trap> {
+pub(super) fn arg<T: FromBytes + CLTyped>(args: &RuntimeArgs, name: &str) -> Result<T, Trap> {
     let value = args.get(name).ok_or(Trap::Revert(ApiError::MissingArgument))?;
     value.to_t().map_err(|_| Trap::Revert(ApiError::InvalidArgument))
 }
 
-fn value<T: CLTyped + ToBytes>(value: T) -> Result<CLValue, Trap> {
+pub(super) fn value<T: CLTyped + ToBytes>(value: T) -> Result<CLValue, Trap> {
     Ok(CLValue::from_t(value)?)
 }
 
@@ -39,9 +39,8 @@ impl Runtime<'_, '_> {
         match native {
             Native::Mint => self.call_mint(method, args, gas),
             Native::HandlePayment => self.call_handle_payment(method, args, gas),
-            Native::StandardPayment | Native::Auction => {
-                Err(Trap::NotAvailable("this system contract"))
-            }
+            Native::Auction => self.call_auction(method, args, gas),
+            Native::StandardPayment => Err(Trap::NotAvailable("this system contract")),
         }
     }
 

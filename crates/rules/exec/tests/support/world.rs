@@ -10,8 +10,8 @@ use casper_types::{
     account::AccountHash, bytesrepr::ToBytes, execution::ExecutionResultV1,
 };
 use girrona_exec::{
-    BlockContext, BlockOutcome, Signed, Uncached, execute_block, genesis, recorded_supply,
-    total_supply,
+    BlockContext, BlockOutcome, EraOutcome, EraReport, Signed, Uncached, execute_block, genesis,
+    recorded_supply, total_supply,
 };
 use girrona_state::{MemoryState, Reader};
 use girrona_types::{
@@ -66,6 +66,7 @@ pub struct World {
     pub last: Option<BlockOutcome>,
     genesis_supply: U512,
     burnt: U512,
+    minted: U512,
     time: u64,
     deploys: Cell<u64>,
 }
@@ -101,6 +102,7 @@ impl World {
             last: None,
             genesis_supply: genesis.total_supply,
             burnt: U512::zero(),
+            minted: U512::zero(),
             time: 1_000_000,
             deploys: Cell::new(0),
         }
@@ -158,6 +160,20 @@ impl World {
 
     /// Executes a block and checks that no mote was made or lost.
     pub fn block(&mut self, deploys: &[Deploy]) -> Vec<ExecutionResultV1> {
+        self.any_block(deploys, None)
+    }
+
+    /// Executes the last block of an era, and checks that exactly what was minted was made.
+    pub fn era(&mut self, deploys: &[Deploy], report: &EraReport) -> EraOutcome {
+        self.any_block(deploys, Some(report));
+        self.last.as_ref().and_then(|last| last.era.clone()).expect("the era ended")
+    }
+
+    fn any_block(
+        &mut self,
+        deploys: &[Deploy],
+        report: Option<&EraReport>,
+    ) -> Vec<ExecutionResultV1> {
         let proposer = public(self.proposer);
         self.time += 1_000;
         let context = BlockContext {
@@ -165,11 +181,13 @@ impl World {
             height: Height(1),
             time: Timestamp::from(self.time),
             proposer: &proposer,
+            era_end: report,
         };
         let signed = deploys.iter().map(Signed::from);
         let outcome = execute_block(&context, signed, &self.state, &mut Uncached).unwrap();
         self.state.apply(&outcome.changes).unwrap();
         self.burnt += outcome.burnt;
+        self.minted += outcome.era.as_ref().map_or(U512::zero(), |era| era.minted);
         self.check_supply();
         let results = outcome.results.iter().map(|(_, result)| result.clone()).collect();
         self.last = Some(outcome);
@@ -183,7 +201,7 @@ impl World {
 
     pub fn check_supply(&self) {
         let sum = total_supply(self.state.iter()).unwrap();
-        assert_eq!(sum, self.genesis_supply - self.burnt, "motes were made or lost");
+        assert_eq!(sum, self.genesis_supply + self.minted - self.burnt, "motes were made or lost");
         assert_eq!(sum, recorded_supply(&self.state).unwrap());
     }
 
