@@ -58,6 +58,8 @@ pub(crate) enum Tamper {
     LosePending,
     /// At this height one mote appears in this purse.
     Extra(Height, Key),
+    /// At height 2 the auction forgets this bidder, until its bid changes.
+    Forget(PublicKey),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -127,7 +129,13 @@ impl SimDisk {
         height: Height,
         changes: &'c BTreeMap<Key, Option<StoredValue>>,
     ) -> Cow<'c, BTreeMap<Key, Option<StoredValue>>> {
-        let Tamper::Extra(at, key) = &self.tamper else { return Cow::Borrowed(changes) };
+        let (at, key) = match &self.tamper {
+            Tamper::Extra(at, key) => (at, key),
+            Tamper::Forget(bidder) if height == Height(2) => {
+                return self.without_bidder(bidder, changes);
+            }
+            _ => return Cow::Borrowed(changes),
+        };
         if *at != height {
             return Cow::Borrowed(changes);
         }
@@ -142,6 +150,18 @@ impl SimDisk {
         let more = CLValue::from_t(motes + U512::one()).expect("a number has a byte form");
         let mut changes = changes.clone();
         changes.insert(*key, Some(StoredValue::CLValue(more)));
+        Cow::Owned(changes)
+    }
+
+    /// The changes, and the list of bidders without one of them.
+    fn without_bidder<'c>(
+        &self,
+        bidder: &PublicKey,
+        changes: &'c BTreeMap<Key, Option<StoredValue>>,
+    ) -> Cow<'c, BTreeMap<Key, Option<StoredValue>>> {
+        let key = girrona_exec::auction::listed_at(bidder);
+        let mut changes = changes.clone();
+        changes.insert(key, None);
         Cow::Owned(changes)
     }
 }

@@ -88,6 +88,11 @@ impl Liar {
     /// What becomes of something that its chain says.
     pub(crate) fn twist(&mut self, output: Output, scene: &mut Scene<'_>) -> Vec<Act> {
         let own = scheme::validator(self.lies.node);
+        let voters = scene.chain.validators();
+        if voters.is_honest(voters.weight(&own).unwrap_or_default()) {
+            // Others were evicted or left, and it could do what nobody below a third can.
+            return vec![Act::Honest(output)];
+        }
         let mut acts = match output {
             Output::Validators(Direct::Proposal(signed)) if signed.proposal.proposer == own => {
                 self.lead(&signed, scene)

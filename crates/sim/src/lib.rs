@@ -23,6 +23,7 @@ mod queue;
 mod rng;
 mod scheme;
 mod spoil;
+mod stakes;
 pub mod totals;
 mod words;
 mod world;

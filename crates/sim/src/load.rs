@@ -14,6 +14,7 @@ use crate::{
     people::{self, Person},
     plan::{Millis, Plan},
     rng::Rng,
+    stakes::Stakes,
 };
 
 const HELLO: &[u8] = include_bytes!("../../../contracts/wasm/hello.wasm");
@@ -37,12 +38,20 @@ pub(crate) struct Load {
     nodes: usize,
     ttl_max: Millis,
     sent: Vec<Arc<Deploy>>,
+    stakes: Option<Stakes>,
 }
 
 impl Load {
     pub(crate) fn new(plan: &Plan, rng: Rng) -> Self {
         let chain_name = plan.law.network.name.clone();
-        Self { rng, chain_name, nodes: plan.count(), ttl_max: plan.ttl_max, sent: Vec::new() }
+        Self {
+            rng,
+            chain_name,
+            nodes: plan.count(),
+            ttl_max: plan.ttl_max,
+            sent: Vec::new(),
+            stakes: plan.stakes.then(|| Stakes::new(plan)),
+        }
     }
 
     /// The next deploy, by somebody whose clock shows `now` and who sees the state of a node.
@@ -65,6 +74,12 @@ impl Load {
     }
 
     fn make(&mut self, now: Timestamp, state: &MemoryDisk) -> Deploy {
+        if let Some(stakes) = &self.stakes
+            && self.rng.chance(15)
+            && let Some((from, session)) = stakes.wish(&mut self.rng, state)
+        {
+            return self.draft(now, standard(3 * MOTES_PER_GIRRO), session, from);
+        }
         let from = self.rng.pick(people::rich()).expect("somebody is rich");
         let (some, more) = (self.girro(3, 6), self.girro(6, 20));
         let word = format!("word {}", self.rng.range(0, 5));

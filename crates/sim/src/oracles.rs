@@ -4,6 +4,7 @@
 //! no rule of the chain whether it was kept.
 
 mod end;
+mod eras;
 mod violation;
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 };
 
 use casper_types::{
-    BlockHash, Deploy, DeployHash, Digest, Timestamp, U512, execution::ExecutionResultV1,
+    BlockHash, Deploy, DeployHash, Digest, EraId, PublicKey, Timestamp, U512,
+    execution::ExecutionResultV1,
 };
 use girrona_chain::{Disk, MemoryDisk, disk::StoredBlock};
 use girrona_consensus::{Message, MessageKind};
@@ -42,7 +44,7 @@ pub(crate) const REQUESTS_MAX: usize = 512;
 pub(crate) const STEPS_MAX: usize = 10_000;
 
 /// Every oracle, and what it watches.
-pub const ORACLES: [(&str, &str); 15] = [
+pub const ORACLES: [(&str, &str); 16] = [
     ("one block per height", "no two nodes ever hold different blocks at one height"),
     (
         "no honest double-sign",
@@ -51,6 +53,10 @@ pub const ORACLES: [(&str, &str); 15] = [
     ("equal roots", "the same proposal has the same state root on every node"),
     ("nothing final is lost", "no node has a lower tip after a crash than before"),
     ("supply", "all purses together hold genesis plus minted minus burnt, at every height"),
+    (
+        "eras",
+        "an era's validators are the largest stakes in the state, and nobody else signs for blocks",
+    ),
     ("executed once", "no deploy is executed twice"),
     ("executed in time", "no block holds a deploy after, or before, its time"),
     ("every deploy ends", "every accepted deploy is processed or expires, once, in that order"),
@@ -71,6 +77,8 @@ struct Final {
     root: Digest,
     /// Motes burnt from genesis up to here.
     burnt: U512,
+    /// Motes minted from genesis up to here.
+    minted: U512,
 }
 
 /// What was seen so far.
@@ -81,6 +89,8 @@ pub(crate) struct Oracles {
     genesis: U512,
     finals: BTreeMap<Height, Final>,
     executed: BTreeMap<DeployHash, Height>,
+    /// Who votes in each era, as blocks name them.
+    eras: BTreeMap<EraId, BTreeMap<PublicKey, U512>>,
     /// Up to where each node's blocks were looked at.
     seen: Vec<Option<Height>>,
     signed: BTreeMap<(usize, Height, u32, MessageKind), Vec<u8>>,
@@ -110,6 +120,7 @@ impl Oracles {
             genesis,
             finals: BTreeMap::new(),
             executed: BTreeMap::new(),
+            eras: BTreeMap::new(),
             seen: vec![None; plan.count()],
             signed: BTreeMap::new(),
             vouched: BTreeMap::new(),
@@ -144,6 +155,9 @@ impl Oracles {
         for height in from.0..=tip.0 {
             if let Ok(Some(stored)) = disk.block(Height(height)) {
                 self.look_at(node, &stored, disk, now, totals)?;
+                if height == tip.0 && self.law.is_switch_block(tip) {
+                    self.era_ended(tip, &stored, disk, totals)?;
+                }
             }
         }
         self.supply(tip, disk, totals)?;
@@ -166,20 +180,27 @@ impl Oracles {
         if self.finals.contains_key(&height) {
             return self.agrees(node, height, proposal, stored);
         }
-        let mut burnt = self.finals.last_key_value().map_or(U512::zero(), |(_, last)| last.burnt);
+        let (mut burnt, mut minted) = self
+            .finals
+            .last_key_value()
+            .map_or_else(Default::default, |(_, last)| (last.burnt, last.minted));
         if let (Some(content), Some(certificate)) = (&stored.proposal, &stored.certificate) {
             self.executed_once(height, content)?;
             self.executed_in_time(height, content, disk)?;
             self.not_ill(height, proposal)?;
             self.only_liars(height, content, totals)?;
             self.well_formed(height, content, disk)?;
+            self.signed_by_voters(height, certificate)?;
             burnt += self.burnt_in(content, disk, totals);
+            let supply = self.genesis + minted - burnt;
+            minted += self.minted_in(height, supply, disk)?;
             totals.blocks += 1;
             totals.late_rounds += u64::from(certificate.round.0 > 0);
             totals.round_max = totals.round_max.max(u64::from(certificate.round.0));
         }
         let (block, root) = (*stored.block.hash(), *stored.block.state_root_hash());
-        self.finals.insert(height, Final { proposal, block, root, burnt });
+        self.finals.insert(height, Final { proposal, block, root, burnt, minted });
+        self.named(stored, totals);
         self.grown = now;
         Ok(())
     }
@@ -334,8 +355,11 @@ impl Oracles {
             what: format!("its supply cannot be counted: {error}"),
         };
         let held = girrona_exec::total_supply(disk.state().iter()).map_err(text)?;
-        let burnt = self.finals.get(&height).map_or(U512::zero(), |last| last.burnt);
-        let due = self.genesis.saturating_sub(burnt);
+        let (burnt, minted) = self
+            .finals
+            .get(&height)
+            .map_or_else(Default::default, |last| (last.burnt, last.minted));
+        let due = (self.genesis + minted).saturating_sub(burnt);
         if held != due {
             let (held, due) = (Box::new(held), Box::new(due));
             return Err(Violation::Supply { height, held, due });

@@ -70,6 +70,8 @@ pub enum Sabotage {
     KeepDeploys,
     /// The liar's bad proposals are not on the oracles' list, and it forges accusations.
     Slander,
+    /// The auction forgets a bidder, on every node alike.
+    BlindAuction,
 }
 
 impl Sabotage {
@@ -82,7 +84,11 @@ impl Sabotage {
 /// Who a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Votes from genesis on.
     Validator,
+    /// Has a validator's key and no stake yet.
+    Candidate,
+    /// Has no key.
     Observer,
 }
 
@@ -127,6 +133,10 @@ pub(crate) struct Plan {
     pub(crate) sabotage: Sabotage,
     pub(crate) law: Arc<Chainspec>,
     pub(crate) roles: Vec<Role>,
+    /// Nodes whose owners do not stake: the liar and whoever dies for good.
+    pub(crate) idle: Vec<usize>,
+    /// Whether people stake at all.
+    pub(crate) stakes: bool,
     /// When each node starts for the first time.
     pub(crate) starts: Vec<Millis>,
     /// By how much each node's clock is wrong.
@@ -163,7 +173,9 @@ impl Plan {
         let observers = if alone { 1 } else { rng.range(0, 3) as usize };
         let count = validators + observers;
         let mut roles = vec![Role::Validator; validators];
-        roles.resize(count, Role::Observer);
+        for _ in 0..observers {
+            roles.push(if rng.chance(70) { Role::Candidate } else { Role::Observer });
+        }
         let mut weights: Vec<u64> = (0..validators).map(|_| rng.range(10, 100)).collect();
         let total: u64 = weights.iter().sum();
 
@@ -207,7 +219,9 @@ impl Plan {
         let mut plan = Self {
             settings: settings.clone(),
             sabotage,
-            law: Arc::new(law(&mut rng, &weights)),
+            law: Arc::new(law(&mut rng, &weights, &roles, forges)),
+            idle: liar.into_iter().chain(dead).collect(),
+            stakes: sabotage == Sabotage::None || sabotage == Sabotage::BlindAuction,
             roles,
             starts,
             skews,
@@ -320,12 +334,23 @@ fn crashes(rng: &mut Rng, count: usize, calm_from: Millis) -> Vec<Crash> {
 }
 
 /// The law of a seed: small limits, short eras, so that all of them are met.
-fn law(rng: &mut Rng, weights: &[u64]) -> Chainspec {
+fn law(rng: &mut Rng, weights: &[u64], roles: &[Role], forges: bool) -> Chainspec {
     let mut law = Chainspec::default();
     law.network.name = "girrona-sim".to_owned();
     let block_time = *rng.pick(&[500, 1_000, 1_000]).unwrap_or(&1_000);
     law.core.minimum_block_time = TimeDiff::from_millis(block_time);
-    law.core.era_duration = TimeDiff::from_millis(block_time * rng.range(5, 16));
+    // Who forges signs for the validators of genesis, so these have to stay.
+    let era_blocks = if forges { 10_000 } else { rng.range(3, 13) };
+    law.core.era_duration = TimeDiff::from_millis(block_time * era_blocks);
+    law.core.minimum_era_height = 3;
+    law.core.validator_slots = rng.range(roles.len().max(4) as u64 - 1, 9) as u32;
+    law.core.validator_slots = law.core.validator_slots.max(weights.len() as u32);
+    law.core.auction_delay = *rng.pick(&[0, 1, 1, 2]).unwrap_or(&1);
+    law.core.unbonding_delay = rng.range(0, 3);
+    law.core.round_seigniorage_rate = *rng.pick(&[[0, 1], [1, 1_000_000]]).unwrap_or(&[0, 1]);
+    law.core.minimum_bid_amount = 2 * MOTES_PER_GIRRO;
+    law.core.minimum_delegation_amount = 2 * MOTES_PER_GIRRO;
+    law.core.max_delegators_per_validator = 3;
     if rng.chance(30) {
         law.core.fee_handling = FeeHandling::Burn;
     }
@@ -343,12 +368,15 @@ fn law(rng: &mut Rng, weights: &[u64]) -> Chainspec {
         balance: U512::from(motes),
         validator: None,
     };
-    for (index, girro) in weights.iter().enumerate() {
-        let bonded_amount = U512::from(*girro) * U512::from(MOTES_PER_GIRRO);
-        law.accounts.push(GenesisAccount {
-            validator: Some(GenesisValidator { bonded_amount, delegation_rate: 10 }),
-            ..account(scheme::validator(index), MOTES_PER_GIRRO)
+    for (index, role) in roles.iter().enumerate() {
+        let validator = weights.get(index).map(|girro| GenesisValidator {
+            bonded_amount: U512::from(*girro) * U512::from(MOTES_PER_GIRRO),
+            delegation_rate: 10,
         });
+        if *role != Role::Observer {
+            let owner = account(scheme::validator(index), 300 * MOTES_PER_GIRRO);
+            law.accounts.push(GenesisAccount { validator, ..owner });
+        }
     }
     for person in people::rich() {
         let motes = rng.range(50, 5_000) * MOTES_PER_GIRRO;

@@ -7,22 +7,31 @@ use std::sync::LazyLock;
 use casper_types::{Digest, PublicKey, SecretKey, Signature};
 use girrona_consensus::Scheme;
 
+use crate::people::Person;
+
 /// Most validators that a seed may have.
 pub(crate) const KEYS: usize = 8;
 
-static VALIDATORS: LazyLock<Vec<PublicKey>> = LazyLock::new(|| {
+static VALIDATORS: LazyLock<Vec<Person>> = LazyLock::new(|| {
     (0..KEYS)
         .map(|index| {
             let mut seed = [42; 32];
             seed[0] = index as u8;
-            PublicKey::from(&SecretKey::ed25519_from_bytes(seed).expect("32 bytes are a key"))
+            let secret = SecretKey::ed25519_from_bytes(seed).expect("32 bytes are a key");
+            let public = PublicKey::from(&secret);
+            Person { secret, public }
         })
         .collect()
 });
 
+/// The owner of validator number `index`, whose deploys have real signatures.
+pub(crate) fn owner(index: usize) -> &'static Person {
+    &VALIDATORS[index]
+}
+
 /// The key of validator number `index`.
 pub(crate) fn validator(index: usize) -> PublicKey {
-    VALIDATORS[index].clone()
+    owner(index).public.clone()
 }
 
 /// A key pair of the simulation; without a key it only verifies.

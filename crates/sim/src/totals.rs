@@ -26,6 +26,14 @@ pub struct Totals {
     pub violations: Vec<(u64, Violation)>,
     /// Blocks decided, each counted once.
     pub blocks: u64,
+    /// Eras that ended.
+    pub eras: u64,
+    /// Of those, the ones after which somebody else votes.
+    pub elections: u64,
+    /// Of those, the ones after which votes weigh otherwise.
+    pub reweighted: u64,
+    /// Validators that an era's end blames.
+    pub evicted: u64,
     /// Blocks that nodes got by catching up.
     pub synced: u64,
     /// Blocks decided after the first round.
@@ -95,6 +103,10 @@ impl Totals {
             seeds,
             violations: _,
             blocks,
+            eras,
+            elections,
+            reweighted,
+            evicted,
             synced,
             late_rounds,
             round_max,
@@ -128,6 +140,10 @@ impl Totals {
         for (sum, more) in [
             (&mut self.seeds, seeds),
             (&mut self.blocks, blocks),
+            (&mut self.eras, eras),
+            (&mut self.elections, elections),
+            (&mut self.reweighted, reweighted),
+            (&mut self.evicted, evicted),
             (&mut self.synced, synced),
             (&mut self.late_rounds, late_rounds),
             (&mut self.sent, sent),
@@ -180,6 +196,11 @@ impl fmt::Display for Totals {
             f,
             "blocks         {} decided, {} after the first round (up to round {}), {} fetched by catching up",
             self.blocks, self.late_rounds, self.round_max, self.synced
+        )?;
+        writeln!(
+            f,
+            "eras           {} ended, {} elected others, {} weighed them otherwise, {} evictions",
+            self.eras, self.elections, self.reweighted, self.evicted
         )?;
         writeln!(
             f,

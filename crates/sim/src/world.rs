@@ -406,7 +406,8 @@ impl World {
                 self.judged(index, ticket, verdict == girrona_chain::Verdict::Accept);
             }
             Output::Blame { .. } => self.totals.blames += 1,
-            Output::Announce(..) | Output::Reached(..) | Output::Tip(_) => {}
+            Output::Electorate(_) | Output::Announce(..) | Output::Reached(..) | Output::Tip(_) => {
+            }
         }
         Ok(())
     }
@@ -444,7 +445,7 @@ impl World {
 fn node(plan: &Plan, index: usize) -> Node {
     let is_victim = index == plan.victim;
     let scheme = match plan.roles[index] {
-        Role::Validator => Mac::of(scheme::validator(index)),
+        Role::Validator | Role::Candidate => Mac::of(scheme::validator(index)),
         Role::Observer => Mac::observer(),
     };
     let scheme = match plan.sabotage {
@@ -456,6 +457,7 @@ fn node(plan: &Plan, index: usize) -> Node {
         Sabotage::LosePending => Tamper::LosePending,
         Sabotage::MintFromNothing => Tamper::Extra(plan.victim_height, purse(plan)),
         Sabotage::SkewExecution if is_victim => Tamper::Extra(plan.victim_height, purse(plan)),
+        Sabotage::BlindAuction => Tamper::Forget(scheme::validator(plan.victim)),
         _ => Tamper::Nothing,
     };
     let death = Fateful::default();

@@ -41,10 +41,14 @@ fn every_seed_passes_and_the_seeds_are_not_dull() {
         ("late joins", totals.late_joins, 10),
         ("partitions", totals.partitions, 50),
         ("contradictions", totals.equivocations, 200),
-        ("evidence", totals.evidence, 100),
+        ("evidence", totals.evidence, 25),
         ("kinds of bad proposals", totals.ills.len() as u64, 15),
         ("fetched blocks", totals.synced, 200),
         ("late rounds", totals.late_rounds, 100),
+        ("eras", totals.eras, 200),
+        ("elections", totals.elections, 30),
+        ("changes of weights", totals.reweighted, 100),
+        ("evictions", totals.evicted, 20),
     ] {
         assert!(count >= least, "{what}: only {count}");
     }
@@ -88,6 +92,11 @@ fn a_disk_that_goes_back_is_noticed_as_a_lost_block() {
 #[test]
 fn one_mote_from_nowhere_is_noticed() {
     fires(Sabotage::MintFromNothing, 4, |it| matches!(it, Violation::Supply { .. }));
+}
+
+#[test]
+fn a_bidder_whom_the_auction_forgets_is_noticed() {
+    fires(Sabotage::BlindAuction, 8, |it| matches!(it, Violation::Era { .. }));
 }
 
 #[test]

@@ -108,7 +108,10 @@ impl Oracles {
             let signatures = disk.finality_signatures(stored.block.hash()).unwrap_or_default();
             let signed =
                 |key: &&PublicKey| signatures.iter().any(|signature| signature.public_key == **key);
-            let (has, due) = (signers.iter().filter(signed).count(), signers.len());
+            let voters = self.eras.get(&stored.block.era_id());
+            let votes = |key: &&PublicKey| voters.is_some_and(|voters| voters.contains_key(*key));
+            let due: Vec<_> = signers.iter().filter(votes).collect();
+            let (has, due) = (due.iter().copied().filter(signed).count(), due.len());
             if has < due {
                 return Err(Violation::Finality { node, height: Height(height), has, due });
             }

@@ -25,6 +25,8 @@ pub enum Violation {
     Supply { height: Height, held: Box<U512>, due: Box<U512> },
     #[error("the mint records {recorded} motes at height {height}, purses hold {held}")]
     Recorded { height: Height, recorded: Box<U512>, held: Box<U512> },
+    #[error("the eras at height {height}: {what}")]
+    Era { height: Height, what: String },
     #[error("deploy {hash} was executed at height {first} and again at {again}")]
     ExecutedTwice { hash: DeployHash, first: Height, again: Height },
     #[error("deploy {hash} expired before the block of height {height}")]

@@ -67,7 +67,7 @@ impl World {
         let signers: Vec<_> = living
             .iter()
             .map(|(index, ..)| *index)
-            .filter(|index| self.plan.roles[*index] == Role::Validator)
+            .filter(|index| self.plan.roles[*index] != Role::Observer)
             .filter(|index| !self.plan.is_liar(*index))
             .map(scheme::validator)
             .collect();

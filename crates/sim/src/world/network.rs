@@ -12,7 +12,7 @@ use super::World;
 use crate::{
     answers,
     oracles::Violation,
-    plan::{Millis, Role, Sabotage},
+    plan::{Millis, Sabotage},
     queue::Event,
     scheme::{self, Mac},
     words::{Packet, Word},
@@ -167,7 +167,9 @@ impl World {
     pub(super) fn tell_validators(&mut self, index: usize, direct: Direct) {
         let direct = Arc::new(direct);
         self.tell(index, u64::MAX, &direct);
-        let reached = (0..self.plan.validators())
+        let reached = self
+            .voters(index)
+            .into_iter()
             .all(|other| other == index || self.link(index, other).is_some());
         if !reached && let Direct::Vote(bytes) = direct.as_ref() {
             // Named by source and number: the same vote may have to be said again.
@@ -177,11 +179,17 @@ impl World {
         }
     }
 
+    /// The nodes that vote, as one of them sees it.
+    fn voters(&self, index: usize) -> Vec<usize> {
+        let Some(chain) = &self.nodes[index].chain else { return Vec::new() };
+        let votes = |other: &usize| chain.validators().weight(&scheme::validator(*other)).is_some();
+        (0..self.plan.count()).filter(votes).collect()
+    }
+
     /// Tells some validators directly.
     pub(super) fn tell(&mut self, index: usize, to: u64, direct: &Arc<Direct>) {
-        for other in 0..self.plan.count() {
-            let hears = self.plan.roles[other] == Role::Validator;
-            if other != index && hears && (to >> other) & 1 == 1 {
+        for other in self.voters(index) {
+            if other != index && (to >> other) & 1 == 1 {
                 self.send(index, other, Packet::Direct(Arc::clone(direct)));
             }
         }
