@@ -1,10 +1,14 @@
 //! What a node tells the world: the entries of its event stream.
 //!
 //! An entry names things by hash; whoever serves it looks them up. So an event costs a few dozen
-//! bytes on disk, and its text is made only when somebody listens.
+//! bytes on disk, and its text is made only when somebody listens. Only the end of an era is told
+//! as a whole.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use casper_types::{BlockHash, DeployHash, EraId, PublicKey, Timestamp};
+use casper_types::{
+    BlockHash, DeployHash, EraId, PublicKey, Timestamp,
+    execution::execution_result_v1::ExecutionEffect,
+};
 
 use crate::{bytes::casper, finality::FinalitySignature};
 
@@ -45,7 +49,20 @@ pub enum Event {
         #[borsh(serialize_with = "casper::serialize", deserialize_with = "casper::deserialize")]
         timestamp: Timestamp,
     },
+    /// An era ended.
+    Step {
+        /// Which.
+        #[borsh(serialize_with = "casper::serialize", deserialize_with = "casper::deserialize")]
+        era: EraId,
+        /// What its end changed in state. Nothing is named that could be looked up, so it is here;
+        /// empty when it is longer than [`STEP_BYTES_MAX`].
+        #[borsh(serialize_with = "casper::serialize", deserialize_with = "casper::deserialize")]
+        effect: ExecutionEffect,
+    },
 }
+
+/// The longest effects of an era's end that an event holds, in bytes.
+pub const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Number of an event in one node's stream. One counter serves every path of the stream.
 pub type EventId = u64;

@@ -92,3 +92,89 @@ fn missed(leaders: &Leaders, certificate: &CommitCertificate) -> Vec<PublicKey> 
         .map(|round| leaders.leader(certificate.height, Round(round)).clone())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use casper_types::{BlockHash, EraId, SecretKey, Signature, Timestamp};
+    use girrona_types::{NetworkId, ProposalHash};
+
+    use super::*;
+
+    fn key(number: u8) -> PublicKey {
+        PublicKey::from(&SecretKey::ed25519_from_bytes([number; 32]).unwrap())
+    }
+
+    fn proposal(
+        height: u64,
+        proposer: &PublicKey,
+        signers: Option<(u32, &[PublicKey])>,
+    ) -> Proposal {
+        let signature = Signature::System;
+        Proposal {
+            network: NetworkId([0; 32]),
+            height: Height(height),
+            era: EraId::new(1),
+            parent: BlockHash::default(),
+            timestamp: Timestamp::from(height),
+            proposer: proposer.clone(),
+            seed_signature: signature,
+            last_commit: signers.map(|(round, signers)| CommitCertificate {
+                height: Height(height - 1),
+                round: Round(round),
+                proposal: ProposalHash::default(),
+                signatures: signers.iter().map(|signer| (signer.clone(), signature)).collect(),
+            }),
+            deploys: Vec::new(),
+            transfers: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// Two heights: the first leader of height 1 missed its turn, the second one led instead.
+    fn missed_turn() -> (Attendance, Arc<Leaders>, [PublicKey; 2]) {
+        let law = Chainspec::default();
+        let validators = Validators::new([(key(1), 1), (key(2), 1)].into()).unwrap();
+        let mut attendance = Attendance::default();
+        let seed = Digest::default();
+        let leaders = attendance.after(&law, &validators, Height(0), None, None, seed);
+        let [first, second] = [0, 1].map(|round| leaders.leader(Height(1), Round(round)).clone());
+        let one = proposal(1, &second, None);
+        let leaders =
+            attendance.after(&law, &validators, Height(1), Some(&one), Some(leaders), seed);
+        let two = proposal(2, &second, Some((1, std::slice::from_ref(&second))));
+        let leaders =
+            attendance.after(&law, &validators, Height(2), Some(&two), Some(leaders), seed);
+        (attendance, leaders, [first, second])
+    }
+
+    fn inactive(attendance: &Attendance) -> Vec<&PublicKey> {
+        attendance.inactive().collect()
+    }
+
+    #[test]
+    fn who_misses_a_turn_and_is_never_there_is_inactive() {
+        let (attendance, _, [first, _]) = missed_turn();
+        assert_eq!(inactive(&attendance), [&first]);
+    }
+
+    #[test]
+    fn one_block_or_one_signature_is_being_there() {
+        let (mut attendance, _, [first, second]) = missed_turn();
+        let mut leading = attendance.clone();
+        leading.note(&proposal(3, &first, Some((0, std::slice::from_ref(&second)))));
+        assert!(inactive(&leading).is_empty());
+        attendance.note(&proposal(3, &second, Some((0, &[first, second.clone()]))));
+        assert!(inactive(&attendance).is_empty());
+    }
+
+    #[test]
+    fn each_era_begins_with_a_clean_sheet() {
+        let (mut attendance, leaders, [_, second]) = missed_turn();
+        let law = Chainspec::default();
+        let last = proposal(60, &second, None);
+        let validators = leaders.validators().clone();
+        let seed = Digest::default();
+        let _ = attendance.after(&law, &validators, Height(60), Some(&last), Some(leaders), seed);
+        assert_eq!(attendance, Attendance::default());
+    }
+}

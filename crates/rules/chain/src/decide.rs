@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use casper_types::{
     BlockHash, BlockV1, Deploy, DeployHash, Digest, EraEndV1, PublicKey, Timestamp,
+    bytesrepr::ToBytes, execution::execution_result_v1::ExecutionEffect,
 };
 use girrona_exec::{BlockContext, BlockOutcome, EraOutcome, EraReport, Signed};
-use girrona_types::{Chainspec, CommitCertificate, Event, Height, Proposal};
+use girrona_types::{Chainspec, CommitCertificate, Event, Height, Proposal, event::STEP_BYTES_MAX};
 
 use crate::{
     chain::{Chain, Fatal, Output, Tip},
@@ -167,6 +168,7 @@ impl<D: Disk> Chain<D> {
             offender: evidence.offender.clone(),
             timestamp: proposal.timestamp,
         }));
+        events.extend(outcome.era.as_ref().map(step));
         let mut deploys = Vec::with_capacity(hashes.len());
         for (signed, (hash, result)) in proposal.all_deploys().zip(outcome.results) {
             if signed.hash != hash {
@@ -257,6 +259,15 @@ impl<D: Disk> Chain<D> {
             proposal.transfers.iter().map(|deploy| deploy.hash).collect(),
         )
     }
+}
+
+/// What the world hears of the end of an era.
+fn step(ended: &EraOutcome) -> Event {
+    let effect = match ended.effects.serialized_length() {
+        0..=STEP_BYTES_MAX => ended.effects.clone(),
+        _ => ExecutionEffect::default(),
+    };
+    Event::Step { era: ended.era, effect }
 }
 
 /// The end of era 0, which is genesis alone: its validators are those of the chainspec.

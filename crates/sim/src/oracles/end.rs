@@ -75,6 +75,12 @@ impl Oracles {
                     }
                     height = height.next();
                 }
+                Event::Step { era, .. } => {
+                    let last = self.law.switch_height_before(era.successor());
+                    if last.map(Height::next) != Some(height) {
+                        return broken(format!("era {era}: its end is told out of turn"));
+                    }
+                }
                 Event::FinalitySignature(_) | Event::Fault { .. } => {}
             }
         }

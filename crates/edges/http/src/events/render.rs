@@ -15,7 +15,7 @@ use crate::{Backend, BlockId, Fault};
 pub(super) struct Topics(u8);
 
 impl Topics {
-    /// Blocks, executions, expiries, faults.
+    /// Blocks, executions, expiries, faults, ends of eras.
     pub(super) const MAIN: Self = Self(1);
     /// Accepted deploys.
     pub(super) const DEPLOYS: Self = Self(2);
@@ -32,7 +32,8 @@ impl Topics {
             Event::BlockAdded(_)
             | Event::DeployProcessed(_)
             | Event::DeployExpired(_)
-            | Event::Fault { .. } => Self::MAIN,
+            | Event::Fault { .. }
+            | Event::Step { .. } => Self::MAIN,
             Event::DeployAccepted(_) => Self::DEPLOYS,
             Event::FinalitySignature(_) => Self::SIGS,
         }
@@ -78,6 +79,9 @@ pub(super) fn event(
         }
         Event::Fault { era, offender, timestamp } => {
             Some(Frame::Fault { era_id: *era, public_key: offender.clone(), timestamp: *timestamp })
+        }
+        Event::Step { era, effect } => {
+            Some(Frame::Step { era_id: *era, execution_effect: effect.clone() })
         }
     };
     shown.map(|shown| frame(Some(id), &shown)).transpose()

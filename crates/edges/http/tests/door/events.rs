@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
-use casper_types::{DeployHash, Digest};
+use casper_types::{
+    DeployHash, Digest,
+    execution::execution_result_v1::{ExecutionEffect, TransformKindV1, TransformV1},
+};
 use girrona_api::methods::chain::GetBlock;
 use girrona_http::{EventsConfig, Metrics};
 use girrona_types::{Event, FinalitySignature};
@@ -88,6 +91,16 @@ fn example_events() -> Vec<Event> {
             offender: deploy.account().clone(),
             timestamp: deploy.timestamp(),
         },
+        Event::Step {
+            era: 1.into(),
+            effect: ExecutionEffect {
+                operations: Vec::new(),
+                transforms: vec![TransformV1 {
+                    key: "balance-07".to_owned(),
+                    transform: TransformKindV1::AddUInt512(5_u64.into()),
+                }],
+            },
+        },
     ]
 }
 
@@ -101,10 +114,10 @@ async fn frames_are_the_golden_ones_and_each_path_has_its_own() {
     let frames = golden("events");
     let frames: Vec<&Value> = frames.as_array().unwrap().iter().collect();
     let paths = [
-        ("/events/main", vec![1, 2, 3, 5]),
+        ("/events/main", vec![1, 2, 3, 5, 6]),
         ("/events/deploys", vec![0]),
         ("/events/sigs", vec![4]),
-        ("/events", vec![0, 1, 2, 3, 4, 5]),
+        ("/events", vec![0, 1, 2, 3, 4, 5, 6]),
     ];
     let mut live = Vec::new();
     for (path, _) in &paths {

@@ -138,7 +138,8 @@ fn weigh(net: &mut Alone, who: &Person, block: casper_types::BlockHash, era: u64
     let message = FinalitySignature::message(&block, era);
     let signature = keys.sign(&message).unwrap();
     let signature = FinalitySignature { block, era, public_key: who.public.clone(), signature };
-    let outputs = net.chain.handle(Input::Finality { signature, ticket: Some(1) }, net.now).unwrap();
+    let outputs =
+        net.chain.handle(Input::Finality { signature, ticket: Some(1) }, net.now).unwrap();
     outputs
         .into_iter()
         .find_map(|output| match output {
@@ -169,7 +170,11 @@ fn finality_signatures_count_by_the_era_of_their_block() {
     assert_eq!(weigh(&mut net, &joiner, new, 2), Verdict::Ignore, "known");
     assert_eq!(weigh(&mut net, &joiner, new, 1), Verdict::Reject, "of another era");
     let unknown = casper_types::BlockHash::default();
-    assert_eq!(weigh(&mut net, &joiner, unknown, 99), Verdict::Ignore, "nobody knows who votes then");
+    assert_eq!(
+        weigh(&mut net, &joiner, unknown, 99),
+        Verdict::Ignore,
+        "nobody knows who votes then"
+    );
 }
 
 #[test]
