@@ -89,7 +89,7 @@ pub(crate) fn check(arguments: &NodeCheckArgs) -> Result<ExitCode> {
     let role = if report.validates {
         "votes from the first era on"
     } else if report.config.is_validator() {
-        "has a validator key, but the chainspec gives it no stake"
+        "has a validator key and votes when the auction elects it"
     } else {
         "follows the chain and does not vote"
     };

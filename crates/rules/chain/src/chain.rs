@@ -210,9 +210,12 @@ pub enum Fatal {
         #[source]
         source: girrona_exec::Error,
     },
-    /// The chainspec makes no genesis, or its state cannot be read.
-    #[error("make or read the genesis block")]
+    /// The chainspec makes no genesis.
+    #[error("make the genesis block")]
     Genesis(#[source] girrona_exec::Error),
+    /// The state does not say who votes.
+    #[error("read from the state who votes")]
+    Electorate(#[source] girrona_exec::Error),
     /// The validators of an era cannot agree on anything.
     #[error("the validators of an era: {0}")]
     Validators(String),

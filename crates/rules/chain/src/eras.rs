@@ -74,7 +74,7 @@ fn read<D: Disk>(law: &Chainspec, disk: &D, era: EraId) -> Result<Option<Validat
 /// What the disk says of the eras around its tip.
 pub(crate) fn open<D: Disk>(law: &Chainspec, disk: &D, tip: Height) -> Result<Eras, Fatal> {
     let mut eras = Eras::default();
-    let settled = era_validators(disk).map_err(Fatal::Genesis)?;
+    let settled = era_validators(disk).map_err(Fatal::Electorate)?;
     for (era, weights) in settled {
         eras.learn(era, electorate(&weights)?);
     }
