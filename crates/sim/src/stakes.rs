@@ -122,7 +122,7 @@ fn delegation(delegator: &Person, validator: &Person, motes: U512) -> RuntimeArg
 /// Half of the calls name the auction by its hash, half by its name; it makes no difference.
 fn call(method: &str, args: RuntimeArgs) -> ExecutableDeployItem {
     let entry_point = method.to_owned();
-    if method.len() % 2 == 0 {
+    if method.len().is_multiple_of(2) {
         ExecutableDeployItem::new_stored_contract_by_name("auction".to_owned(), entry_point, args)
     } else {
         let hash = ContractHash::new(SYSTEM.auction.contract);

@@ -135,8 +135,7 @@ fn delegators_are_paid_by_stake_less_the_validators_rate() {
         world.pass_era();
     }
     // What counts in era 3 is what the bid was at the end of era 1.
-    let recipient = girrona_exec::auction::bids(&world.state).unwrap().remove(0);
-    let before = recipient.clone();
+    let before = girrona_exec::auction::bids(&world.state).unwrap().remove(0);
     let supply = recorded_supply(&world.state).unwrap();
     let outcome = world.pass_era();
     let after = world.bid(PROPOSER);
