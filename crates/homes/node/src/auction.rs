@@ -1,8 +1,8 @@
-//! What clients ask of the auction, answered from what there is: the bids that genesis stored, the
-//! validators that each era's last block names, and the era's record if anybody wrote one.
+//! What clients ask of the auction: bids and validators from the state after a block, what an era
+//! paid from its record, changes of validators from the blocks that end eras.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -54,44 +54,21 @@ impl Auction {
         Ok(Some(EraInfo::new()))
     }
 
-    /// The bids of everybody who may have one: the validators of genesis and those of the block's
-    /// eras. The state cannot be listed.
+    /// Every bid, in the state after a block.
     pub(crate) fn bids(&self, block: &BlockHeaderV1) -> Result<Option<Vec<Bid>>, Fault> {
         let Some(state) = self.store.state_at(Height(block.height())) else { return Ok(None) };
-        let mut bidders: BTreeSet<PublicKey> =
-            self.law.genesis_validators().map(|(key, _)| key.clone()).collect();
-        for era in self.era_validators(block)? {
-            bidders.extend(era.validator_weights.into_iter().map(|weight| weight.public_key));
-        }
-        let mut bids = Vec::with_capacity(bidders.len());
-        for bidder in bidders {
-            let key = Key::Bid(bidder.to_account_hash());
-            if let Some(value) = state.read(&key).map_err(fault)?
-                && let StoredValue::Bid(bid) = value.as_ref()
-            {
-                bids.push(bid.as_ref().clone());
-            }
-        }
-        Ok(Some(bids))
+        girrona_exec::auction::bids(&state).map(Some).map_err(fault)
     }
 
-    /// The validators of the block's era, and of the next one if the block names them.
+    /// The validators of the era that the state after a block is in, and of those that are settled
+    /// already.
     pub(crate) fn era_validators(
         &self,
         block: &BlockHeaderV1,
     ) -> Result<Vec<EraValidators>, Fault> {
-        let mut eras = Vec::new();
-        let now = match Height(block.height()).previous() {
-            // Genesis is an era of its own, with the validators that it starts the network with.
-            None => self.genesis_weights(),
-            Some(before) => self.named_at(self.last_switch(before))?,
-        };
-        eras.push(EraValidators::new(block.era_id(), &now));
-        if let Some(end) = block.era_end() {
-            let next = block.era_id().successor();
-            eras.push(EraValidators::new(next, end.next_era_validator_weights()));
-        }
-        Ok(eras)
+        let Some(state) = self.store.state_at(Height(block.height())) else { return Ok(Vec::new()) };
+        let eras = girrona_exec::auction::era_validators(&state).map_err(fault)?;
+        Ok(eras.iter().map(|(era, weights)| EraValidators::new(*era, weights)).collect())
     }
 
     /// When validators came, went or misbehaved, in the last [`ERAS_MAX`] eras that ended.
@@ -129,10 +106,6 @@ impl Auction {
     /// The last height at or below `height` that ends an era.
     fn last_switch(&self, height: Height) -> Height {
         Height(height.0 - height.0 % self.law.era_blocks())
-    }
-
-    fn named_at(&self, switch: Height) -> Result<Weights, Fault> {
-        Ok(self.end_at(switch)?.1.next_era_validator_weights().clone())
     }
 
     fn end_at(&self, switch: Height) -> Result<(EraId, EraEndV1), Fault> {
