@@ -66,7 +66,9 @@ impl Auction {
         &self,
         block: &BlockHeaderV1,
     ) -> Result<Vec<EraValidators>, Fault> {
-        let Some(state) = self.store.state_at(Height(block.height())) else { return Ok(Vec::new()) };
+        let Some(state) = self.store.state_at(Height(block.height())) else {
+            return Ok(Vec::new());
+        };
         let eras = girrona_exec::auction::era_validators(&state).map_err(fault)?;
         Ok(eras.iter().map(|(era, weights)| EraValidators::new(*era, weights)).collect())
     }

@@ -158,6 +158,7 @@ fn try_out(
         height: Height(block.height()).next(),
         time: block.timestamp(),
         proposer: &PublicKey::System,
+        era_end: None,
     };
     Ok(execute_deploy(&context, &signed, state, &mut code).map_err(failed)?.result)
 }
