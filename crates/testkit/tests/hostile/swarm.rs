@@ -13,7 +13,7 @@ use futures::future::{join_all, try_join_all};
 use girrona_chain::message::{self, Direct, Introduction, Request, SignedProposal};
 use girrona_net::{MAX_FRAME, MAX_REQUEST, RequestError, Topic};
 use girrona_testkit::{Net, Node};
-use girrona_types::{CommitCertificate, FinalitySignature, Height};
+use girrona_types::{CommitCertificate, FinalitySignature, Height, Round};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -175,7 +175,9 @@ fn false_ones<'a>(net: &'a Net, real: &'a Real) -> Result<Vec<Kind<'a>>> {
         }),
         gossip("a height that nobody decided", Topic::Commits, rule, move |round| {
             let mut forged = commit.clone();
-            forged.height = Height(forged.height.0 + 1_000 + u64::from(round));
+            // In this era: of a later one nobody knows yet who may decide.
+            forged.height = Height(forged.height.0 + 50);
+            forged.round = Round(round + 1);
             message::encode(&forged)
         }),
         kind("a forged proposal", rule, move |hostile, round, tip| {
