@@ -1,3 +1,5 @@
+//! Deploys tried out on a state in memory: what is judged, what runs, what stays as it was.
+
 use casper_types::{
     AsymmetricType, BlockHash, BlockV1, Digest, ExecutableDeployItem, ProtocolVersion, RuntimeArgs,
     SecretKey, TimeDiff, U512,
