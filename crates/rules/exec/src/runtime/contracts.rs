@@ -119,14 +119,7 @@ impl Runtime<'_, '_> {
         contract: ContractHash,
         gas: &mut Gas,
     ) -> Answer<()> {
-        let mut package = self.own_package(hash)?;
-        if package.is_locked() {
-            return Err(Trap::LockedContract(hash));
-        }
-        if let Err(error) = package.disable_contract_version(contract) {
-            return Ok(Err(error.into()));
-        }
-        self.put_package(hash, package, gas).map(Ok)
+        self.change_versions(hash, gas, |package| package.disable_contract_version(contract))
     }
 
     pub(super) fn version_enable(
@@ -135,11 +128,21 @@ impl Runtime<'_, '_> {
         contract: ContractHash,
         gas: &mut Gas,
     ) -> Answer<()> {
+        self.change_versions(hash, gas, |package| package.enable_contract_version(contract))
+    }
+
+    /// Changes which versions may be called, of a package that is not locked.
+    fn change_versions(
+        &mut self,
+        hash: ContractPackageHash,
+        gas: &mut Gas,
+        change: impl FnOnce(&mut ContractPackage) -> Result<(), contracts::Error>,
+    ) -> Answer<()> {
         let mut package = self.own_package(hash)?;
         if package.is_locked() {
             return Err(Trap::LockedContract(hash));
         }
-        if let Err(error) = package.enable_contract_version(contract) {
+        if let Err(error) = change(&mut package) {
             return Ok(Err(error.into()));
         }
         self.put_package(hash, package, gas).map(Ok)

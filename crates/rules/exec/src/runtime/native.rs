@@ -165,12 +165,7 @@ fn revert(error: impl Into<ApiError>) -> Trap {
     Trap::Revert(error.into())
 }
 
-/// What a host function shows of the mint's refusal.
-pub(super) fn shown<T>(answer: Result<T, mint::Error>) -> Result<T, ApiError> {
-    answer.map_err(ApiError::from)
-}
-
-/// Keeps the meaning of an answer of the mint for a guest.
+/// An answer of the mint as a host function gives it.
 pub(super) fn answer<T>(moved: Result<Result<T, mint::Error>, Trap>) -> Answer<T> {
-    moved.map(shown)
+    moved.map(|moved| moved.map_err(ApiError::from))
 }
