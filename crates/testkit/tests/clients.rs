@@ -1,13 +1,10 @@
 //! Clients that others wrote, unmodified, against a network of ours: every call that they have.
 //!
-//! Not driven yet, because it needs what is not there:
-//! - deploys that call stored contracts and packages, `get-dictionary-item --contract-hash`,
-//!   `getDictionaryItemByName`, `get_dictionary_item` (pycspr can only name an item of a contract:
-//!   the other three forms that it offers fail inside it or name the account by a contract's
-//!   prefix): no contract of ours stores itself yet;
-//! - delegations and bids (`create_validator_delegation` and its kind): there is no auction yet;
-//! - `query_global_state` of pycspr: it sends the key as an object, which no Casper node reads; its
-//!   `get_account_named_key`: it cannot read a URef, and there is no name for anything else yet;
+//! Not driven:
+//! - `query_global_state` of pycspr: it sends the key as an object, which no Casper node reads; three
+//!   of the four forms of its `get_dictionary_item`: they fail inside it, or name the account by a
+//!   contract's prefix; its sessions by name and by version: it spells or numbers them as no
+//!   Casper node does;
 //! - what asks no node: `generate-completion`, keys and wallets of the SDKs.
 
 #[path = "clients/cli.rs"]
@@ -18,9 +15,13 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
-use casper_types::{AsymmetricType, TimeDiff};
-use girrona_testkit::{Net, program};
+use anyhow::{Context, Result, bail, ensure};
+use casper_types::{
+    AsymmetricType, Digest, ExecutableDeployItem, Key, TimeDiff, U256, bytesrepr::ToBytes,
+    runtime_args,
+};
+use girrona_api::AccountIdentifier;
+use girrona_testkit::{Net, SECOND, program};
 use girrona_types::Chainspec;
 use serde_json::Value;
 
@@ -66,6 +67,55 @@ fn check_report(report: &Value, net: &Net) {
     assert_eq!(status, Some(&Value::from(net.law().network.name.clone())), "{report}");
 }
 
+/// What the SDKs are told of a token that the faucet has stored.
+struct Stored {
+    token: String,
+    package: String,
+    /// Bo's place in its dictionary `balances`.
+    item: String,
+}
+
+/// Stores a token of the faucet's.
+async fn store_token(net: &Net) -> Result<Stored> {
+    let args = runtime_args! {
+        "name" => "Town", "symbol" => "TWN", "decimals" => 2_u8, "supply" => U256::from(1_000),
+    };
+    let code = std::fs::read(contract("token.wasm"))?;
+    let session = ExecutableDeployItem::new_module_bytes(code.into(), args);
+    let deploy = net.draft(session, 300 * AMOUNT).sign(net.key("faucet")?)?;
+    let hash = net.node(0).put(deploy).await?;
+    let executed = serde_json::to_value(net.wait_executed(hash, 20 * SECOND).await?)?;
+    ensure!(executed["result"]["Success"].is_object(), "{executed}");
+    let faucet = AccountIdentifier::PublicKey(net.public_key("faucet")?);
+    let account = serde_json::to_value(net.node(0).rpc().account(faucet, None).await?)?;
+    let named = |name: &str| -> Result<String> {
+        let keys = account["account"]["named_keys"].as_array().context("named keys")?;
+        let found = keys.iter().find(|key| key["name"] == name).context("it has the name")?;
+        let text = found["key"].as_str().and_then(|key| key.strip_prefix("hash-"));
+        Ok(text.context("a hash")?.to_owned())
+    };
+    let bo = Key::Account(net.public_key("bo")?.to_account_hash());
+    let item = hex::encode(Digest::hash(bo.to_bytes()?).value());
+    Ok(Stored { token: named("token")?, package: named("token_package")?, item })
+}
+
+/// A validator's public key.
+fn validator(net: &Net) -> Result<String> {
+    let (key, _) = net.law().genesis_validators().next().context("there is a validator")?;
+    Ok(key.to_hex())
+}
+
+/// The auction's hash, as the registry has it.
+async fn auction(net: &Net) -> Result<String> {
+    let registry = format!("system-contract-registry-{}", "0".repeat(64));
+    let found = net.node(0).rpc().query_global_state(None, registry, Vec::new()).await?;
+    let found = serde_json::to_value(&found)?;
+    let pairs = found["stored_value"]["CLValue"]["parsed"].as_array().context("a registry")?;
+    let pair = pairs.iter().find(|pair| pair["key"] == "auction");
+    let text = pair.and_then(|pair| pair["value"].as_str()).context("an auction")?;
+    Ok(text.rsplit_once('-').map_or(text, |(_, hash)| hash).to_owned())
+}
+
 /// The port at the end of a URL.
 fn port(url: &str) -> &str {
     url.rsplit(':').next().unwrap_or_default()
@@ -77,7 +127,7 @@ async fn pycspr_sends_deploys_and_asks_everything_it_can_ask() -> Result<()> {
     // It waits for the end of an era by looking at the newest block once a second.
     let short_eras = |law: &mut Chainspec| law.core.era_duration = TimeDiff::from_millis(2_500);
     let net = Net::builder().validators(4).block_time("500ms").law(short_eras).start().await?;
-    let node = net.node(2);
+    let (node, stored) = (net.node(2), store_token(&net).await?);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/transfer.py");
     let user = net.layout().user("faucet").context("there is a faucet")?;
     let mut command = Command::new(python);
@@ -87,10 +137,11 @@ async fn pycspr_sends_deploys_and_asks_everything_it_can_ask() -> Result<()> {
         .arg(&net.law().network.name)
         .arg(user.keys.secret_key_path())
         .args([net.public_key("bo")?.to_hex(), AMOUNT.to_string()])
-        .arg(contract("hello.wasm"));
+        .arg(contract(""))
+        .args([stored.token, stored.item, validator(&net)?]);
     let report = json(command).await?;
     check_report(&report, &net);
-    check_calls(&report, 24);
+    check_calls(&report, 33);
     assert_eq!(report["peers"], 3, "{report}");
     assert!(report["metrics"].as_u64().is_some_and(|count| count > 0), "{report}");
     net.end().await
@@ -100,7 +151,7 @@ async fn pycspr_sends_deploys_and_asks_everything_it_can_ask() -> Result<()> {
 async fn casper_js_sdk_sends_deploys_and_asks_everything_it_can_ask() -> Result<()> {
     let Some((javascript, sdk)) = program::node_with_casper_js_sdk() else { return Ok(()) };
     let net = Net::builder().validators(4).block_time("500ms").start().await?;
-    let node = net.node(3);
+    let (node, stored) = (net.node(3), store_token(&net).await?);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/transfer.js");
     let user = net.layout().user("faucet").context("there is a faucet")?;
     let mut command = Command::new(javascript);
@@ -112,10 +163,12 @@ async fn casper_js_sdk_sends_deploys_and_asks_everything_it_can_ask() -> Result<
         .arg(user.keys.secret_key_path())
         .args([net.public_key("bo")?.to_hex(), AMOUNT.to_string()])
         .arg(format!("{}/rpc", node.speculative_url()))
-        .arg(contract("counter.wasm"));
+        .arg(contract("counter.wasm"))
+        .args([stored.token, stored.package, stored.item])
+        .args([auction(&net).await?, validator(&net)?]);
     let report = json(command).await?;
     check_report(&report, &net);
-    check_calls(&report, 29);
+    check_calls(&report, 37);
     assert_eq!(report["in_block"], true, "{report}");
     net.end().await
 }

@@ -3,15 +3,18 @@
 //
 // Arguments: folder of the SDK, RPC URL, events URL, network name, secret key file, receiver's
 // public key, motes, RPC URL for trying deploys out, a contract that counts `points` of a `player`
-// in the dictionary `scores`. Prints one JSON object.
+// in the dictionary `scores`, a stored token of the sender, its package, the item of the receiver in
+// the token's dictionary `balances`, the auction, a validator's public key. Prints one JSON object.
 const { readFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 
-const [sdkFolder, rpc, events, chain, keyFile, receiver, motes, speculative, wasm] =
-  process.argv.slice(2);
+const [
+  sdkFolder, rpc, events, chain, keyFile, receiver, motes, speculative, wasm, token, tokenPackage,
+  balanceItem, auction, validator,
+] = process.argv.slice(2);
 const {
-  CasperClient, CasperServiceByJsonRPC, CLPublicKey, CLValueBuilder, DeployUtil, EventName,
-  EventStream, Keys, PurseIdentifier, RuntimeArgs,
+  CasperClient, CasperServiceByJsonRPC, CLAccountHash, CLPublicKey, CLValueBuilder, DeployUtil,
+  EventName, EventStream, Keys, PurseIdentifier, RuntimeArgs,
 } = createRequire(`${sdkFolder}/`)("casper-js-sdk");
 
 async function main() {
@@ -67,7 +70,7 @@ async function calls(client, service, key, transferHash, block) {
       const answer = await of[name](...args);
       told[shown] = good(answer) ? true : JSON.stringify(answer).slice(0, 300);
     } catch (error) {
-      told[shown] = String(error);
+      told[shown] = `${error} ${JSON.stringify(error.data)}`;
     }
   };
   const make = (session, gas) => client.signDeploy(
@@ -142,9 +145,55 @@ async function calls(client, service, key, transferHash, block) {
   const scores = item.namedKeys.find((named) => named.name === "scores").key;
   await call(service, "getDictionaryItemByURef", (value) => value.CLValue.data.toNumber() === 5,
     root, "eve", scores);
+  await contracts(service, key, make, told);
+  await call(service, "getDictionaryItemByName", (value) => value.CLValue.data.toNumber() === 20,
+    await service.getStateRootHash(), `hash-${token}`, "balances", balanceItem);
   await call(service, "getChainSpec", (shown) => Buffer.from(
     shown.chainspec_bytes.chainspec_bytes, "hex").includes("[protocol]"));
   return told;
+}
+
+// Calls the token in the four ways of the SDK, then stakes through the auction itself.
+async function contracts(service, key, make, told) {
+  const { ExecutableDeployItem: Item } = DeployUtil;
+  const bytes = (text) => Uint8Array.from(Buffer.from(text, "hex"));
+  const give = RuntimeArgs.fromMap({
+    recipient: CLValueBuilder.key(new CLAccountHash(
+      CLPublicKey.fromHex(receiver).toAccountHash())),
+    amount: CLValueBuilder.u256(5),
+  });
+  const delegation = (amount) => RuntimeArgs.fromMap({
+    delegator: key.publicKey,
+    validator: CLPublicKey.fromHex(validator),
+    amount: CLValueBuilder.u512(amount),
+  });
+  const sessions = {
+    newStoredContractByHash: Item.newStoredContractByHash(bytes(token), "transfer", give),
+    newStoredContractByName: Item.newStoredContractByName("token", "transfer", give),
+    newStoredVersionContractByHash: Item.newStoredVersionContractByHash(
+      bytes(tokenPackage), 1, "transfer", give),
+    newStoredVersionContractByName: Item.newStoredVersionContractByName(
+      "token_package", null, "transfer", give),
+    delegate: Item.newStoredContractByHash(
+      bytes(auction), "delegate", delegation("1000000000000")),
+    undelegate: Item.newStoredContractByHash(
+      bytes(auction), "undelegate", delegation("400000000000")),
+  };
+  for (const [name, session] of Object.entries(sessions)) {
+    try {
+      const deploy = make(session, 20000000000);
+      await service.deploy(deploy);
+      const { result } = (await service.waitForDeploy(deploy, 30000)).execution_results[0];
+      told[name] = result.Success ? true : result.Failure.error_message;
+    } catch (error) {
+      told[name] = String(error);
+    }
+  }
+  const { bids } = (await service.getValidatorsInfo()).auction_state;
+  const { bid } = bids.find((one) => one.public_key === validator);
+  const mine = bid.delegators.find((one) => one.public_key === key.publicKey.toHex(false));
+  const staked = mine && mine.staked_amount;
+  told.delegation = staked === "600000000000" ? true : String(staked);
 }
 
 main().catch((error) => {

@@ -2,7 +2,8 @@
 that pycspr has for reading.
 
 Arguments: RPC port, REST port, events port, network name, secret key file, receiver's public key,
-motes, a contract that takes `message` and stores it under the name `hello`. Prints one JSON object.
+motes, the folder of contracts, a stored token of the sender, the item of the receiver in the token's
+dictionary `balances`, a validator's public key. Prints one JSON object.
 """
 
 import json
@@ -15,7 +16,7 @@ from pycspr import types
 
 
 def main() -> None:
-    rpc, rest, events, chain, key_file, receiver, motes, wasm = sys.argv[1:]
+    rpc, rest, events, chain, key_file, receiver, motes, wasm, *stored = sys.argv[1:]
     client = pycspr.NodeClient(
         pycspr.NodeConnection("127.0.0.1", int(rest), int(rpc), int(events))
     )
@@ -40,6 +41,9 @@ def main() -> None:
     results = wait(client, deploy_hash, lambda: deploy_hash in heard)
     gained = balance(client, target) - before
 
+    told = calls(client, key, chain, wasm, deploy_hash, results[0]["block_hash"])
+    told.update(contracts(client, key, chain, target, *stored[:2]))
+    told.update(stakes(client, key, chain, wasm, stored[2]))
     status = client.get_node_status()
     print(json.dumps({
         "deploy_hash": deploy_hash,
@@ -50,7 +54,7 @@ def main() -> None:
         "height": client.get_block_height(),
         "peers": len(client.get_node_peers()),
         "metrics": len(client.get_node_metrics()),
-        "calls": calls(client, key, chain, wasm, deploy_hash, results[0]["block_hash"]),
+        "calls": told,
     }))
 
 
@@ -76,7 +80,7 @@ def calls(client, key, chain, wasm, transfer, block_hash) -> dict:
         except Exception as error:
             told[function.__name__] = repr(error)
 
-    with open(wasm, "rb") as file:
+    with open(f"{wasm}/hello.wasm", "rb") as file:
         session = types.ModuleBytes(
             args={"message": types.CL_String("hi")}, module_bytes=file.read()
         )
@@ -118,6 +122,67 @@ def calls(client, key, chain, wasm, transfer, block_hash) -> dict:
     call(client.get_state_root_hash, lambda root: len(root) == 32)
     call(client.get_validator_changes, lambda changes: changes == [])
     return told
+
+
+def contracts(client, key, chain, receiver, token, item) -> dict:
+    """Calls a stored contract by its hash, then reads its dictionary."""
+    told = {}
+    args = {
+        "recipient": types.CL_Key(receiver.account_hash, types.CL_KeyType.ACCOUNT),
+        "amount": types.CL_U256(5),
+    }
+    deploy = pycspr.create_deploy(
+        params=pycspr.create_deploy_parameters(account=key, chain_name=chain),
+        payment=pycspr.create_standard_payment(20_000_000_000),
+        session=types.StoredContractByHash(
+            args=args, entry_point="transfer", hash=bytes.fromhex(token)),
+    )
+    told["StoredContractByHash"] = execute(client, key, deploy)
+    found = client.get_dictionary_item(types.DictionaryID_ContractNamedKey(
+        contract_key=token, dictionary_item_key=item, dictionary_name="balances"))
+    value = found["stored_value"]["CLValue"]["parsed"]
+    told["get_dictionary_item"] = True if value == "5" else str(found)[:300]
+    named = client.get_account_named_key(key.account_key, "token")
+    told["get_account_named_key"] = True if named is not None else "it is not there"
+    return told
+
+
+def stakes(client, key, chain, wasm, validator) -> dict:
+    """Stakes for a validator and for oneself, and takes both back."""
+    own = key.as_public_key
+    validator = pycspr.parse_public_key_bytes(
+        bytes.fromhex(validator)[1:], pycspr.KeyAlgorithm.ED25519)
+    purse = client.get_account_main_purse_uref(key.account_key)
+    girro = 1_000_000_000
+    makers = [
+        (pycspr.create_validator_delegation, "delegate", (1_000 * girro, own, validator)),
+        (pycspr.create_validator_delegation_withdrawal, "undelegate",
+            (400 * girro, own, validator)),
+        (pycspr.create_validator_auction_bid, "add_bid", (20_000 * girro, 7, own)),
+        (pycspr.create_validator_auction_bid_withdrawal, "withdraw_bid", (5_000 * girro, own)),
+    ]
+    told = {}
+    for make, name, args in makers:
+        params = pycspr.create_deploy_parameters(account=key, chain_name=chain)
+        path = f"{wasm}/{name}.wasm"
+        tail = (purse,) if name == "withdraw_bid" else ()
+        told[make.__name__] = execute(client, key, make(params, *args, path, *tail))
+    bids = {bid["public_key"]: bid["bid"] for bid in client.get_auction_info()["auction_state"]["bids"]}
+    mine = [one["staked_amount"] for one in bids[validator.account_key.hex()]["delegators"]
+            if one["public_key"] == own.account_key.hex()]
+    told["delegation"] = True if mine == [str(600 * girro)] else str(mine)
+    staked = bids[own.account_key.hex()]["staked_amount"]
+    told["bid"] = True if staked == str(15_000 * girro) else staked
+    return told
+
+
+def execute(client, key, deploy):
+    """Sends a deploy and waits; `True` when it succeeds, else why not."""
+    deploy.approve(key)
+    client.send_deploy(deploy)
+    results = wait(client, deploy.hash.hex(), lambda: True)
+    result = results[0]["result"] if results else {"Failure": "not executed"}
+    return True if "Success" in result else str(result["Failure"])[-300:]
 
 
 def balance(client: pycspr.NodeClient, key: types.PublicKey) -> int:
