@@ -4,6 +4,8 @@
 //! `error_message` of the execution result. The texts are Casper 1.5's, because clients match on
 //! them.
 
+use std::fmt::Write as _;
+
 use casper_types::account::{
     AddKeyFailure, RemoveKeyFailure, SetThresholdFailure, UpdateKeyFailure,
 };
@@ -20,7 +22,7 @@ pub enum Trap {
     #[error("Out of gas error")]
     OutOfGas,
     /// The module called `casper_revert`.
-    #[error("{0}")]
+    #[error("{}", words(*.0))]
     Revert(ApiError),
     /// The engine stopped the module: a Wasm trap, or a pointer outside the memory.
     #[error("Interpreter error: {0}")]
@@ -133,6 +135,16 @@ pub enum Trap {
     /// it stops the node's work on the block.
     #[error("Storage error: {0}")]
     Storage(String),
+}
+
+/// The text of a code. Casper's families have codes that mean nothing, and asking casper-types for
+/// their text is an error, which `to_string` answers with a panic. Any contract can name one.
+fn words(code: ApiError) -> String {
+    let mut text = String::new();
+    match write!(text, "{code}") {
+        Ok(()) => text,
+        Err(_) => format!("ApiError [{}]", u32::from(code)),
+    }
 }
 
 impl Trap {

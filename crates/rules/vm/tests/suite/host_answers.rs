@@ -380,6 +380,15 @@ fn a_module_that_just_ends_returns_unit_or_what_it_left_in_the_buffer() {
 }
 
 #[test]
+fn every_code_that_a_guest_can_name_has_a_text() {
+    let families = 64_512..65_600_u32;
+    for status in (0..100).chain(families).chain([131_071, 131_072, u32::MAX]) {
+        let trap = trap_of(&mut World::new(), Function::Revert, &[Arg::Number(status)]);
+        assert!(trap.contains("rror"), "{status}: {trap}");
+    }
+}
+
+#[test]
 fn revert_speaks_caspers_words() {
     for (status, text) in [
         (65_536, "User error: 0"),
@@ -395,6 +404,10 @@ fn revert_speaks_caspers_words() {
         (65_024, "Mint error: 0"),
         (65_280 + 3, "Handle Payment error: 3"),
         (u32::MAX, "ApiError::Unhandled [31]"),
+        (64_512 + 1, "ApiError::AuctionError(InvalidKeyVariant) [64513]"),
+        // Codes of the auction's family that mean nothing.
+        (64_512 + 88, "ApiError [64600]"),
+        (64_767, "ApiError [64767]"),
     ] {
         let trap = trap_of(&mut World::new(), Function::Revert, &[Arg::Number(status)]);
         assert_eq!(trap, text, "{status}");
