@@ -113,6 +113,56 @@ fn a_name_can_be_forgotten() {
 }
 
 #[test]
+fn forgetting_a_name_costs_the_same_whether_or_not_it_was_there() {
+    let mut world = world();
+    ok(&world.one(world.session(ANA, PAID, seven(""), args())));
+    let forget = |name: &str| {
+        let name = bytes(&name.to_owned());
+        let body = format!("(call $remove_key (i32.const 0) (i32.const {}))", name.len());
+        guest(&[(0, &name)], &body)
+    };
+    // The account is written both times, and has no names the second time as after the first.
+    let there = seen(&world.one(world.session(ANA, PAID, forget("seven"), args()))).0;
+    let gone = seen(&world.one(world.session(ANA, PAID, forget("seven"), args()))).0;
+    assert_eq!(there, gone);
+    let account = StoredValue::Account(world.account(ANA)).serialized_length() as u64;
+    assert!(gone > account * 1_117_587, "{gone}");
+}
+
+#[test]
+fn a_name_that_is_added_to_the_account_is_seen_by_the_next_deploy_only() {
+    let mut world = world();
+    let (key, value) =
+        (bytes(&Key::Account(hash(ANA))), clvalue(("it".to_owned(), Key::Account(hash(BEN)))));
+    let name = bytes(&"it".to_owned());
+    let add = format!(
+        "(call $add (i32.const 0) (i32.const {}) (i32.const 64) (i32.const {}))",
+        key.len(),
+        value.len()
+    );
+    // `get_key` answers MissingKey, 24.
+    let look = format!(
+        "(call $check (call $get_key (i32.const 256) (i32.const {}) (i32.const 300) (i32.const 40) (i32.const 400)))",
+        name.len()
+    );
+    let data: &[guest::Data<'_>] = &[(0, &key), (64, &value), (256, &name)];
+    let both = format!("{add} {look}");
+    let result = world.one(world.session(ANA, PAID, guest(data, &both), args()));
+    fails(&result, "User error: 24");
+    ok(&world.one(world.session(ANA, PAID, guest(data, &add), args())));
+    ok(&world.one(world.session(ANA, PAID, guest(data, &look), args())));
+    assert_eq!(world.named(ANA, "it"), Some(Key::Account(hash(BEN))));
+}
+
+#[test]
+fn a_session_that_reverts_with_a_code_of_no_meaning_fails_like_any_other() {
+    let mut world = world();
+    let result =
+        world.one(world.session(ANA, PAID, guest(&[], "(call $revert (i32.const 64600))"), args()));
+    fails(&result, "ApiError [64600]");
+}
+
+#[test]
 fn storage_is_paid_by_the_byte() {
     let mut world = world();
     let store = |length: usize| {

@@ -67,13 +67,8 @@ impl Runtime<'_, '_> {
 
     /// Adds to something that a guest named, so everything may be wrong with it.
     fn add_delta(&mut self, key: Key, delta: Delta) -> Result<(), Trap> {
-        let (Err(error), added) = (self.ledger.view.add_checked(key, delta.clone()), &delta) else {
-            if let (Delta::Keys(names), Key::Account(_) | Key::Hash(_)) = (delta, key) {
-                self.frame.named_keys.append(names);
-            }
-            return Ok(());
-        };
-        match (error, added) {
+        let Err(error) = self.ledger.view.add_checked(key, delta.clone()) else { return Ok(()) };
+        match (error, &delta) {
             (StateError::Absent(key), _) => Err(Trap::KeyNotFound(key)),
             (StateError::Mismatch { delta, found, .. }, _) => {
                 Err(StoredValueTypeMismatch::new(delta.to_owned(), found).into())
@@ -107,19 +102,21 @@ impl Runtime<'_, '_> {
         self.know_key(&key)?;
         let pair = StoredValue::CLValue(CLValue::from_t((name.to_owned(), key))?);
         gas.charge_bytes(pair.serialized_length(), self.gas_per_byte())?;
-        self.add_delta(self.frame.base.key(), Delta::Keys(one_name(name, key)))
+        self.add_delta(self.frame.base.key(), Delta::Keys(one_name(name, key)))?;
+        self.frame.named_keys.insert(name.to_owned(), key);
+        Ok(())
     }
 
+    /// An account is written, and paid for, even when it has no such name: so it is in Casper.
     pub(super) fn name_remove(&mut self, name: &str, gas: &mut Gas) -> Result<(), Trap> {
-        if self.frame.named_keys.remove(name).is_none() {
-            return Ok(());
-        }
+        let removed = self.frame.named_keys.remove(name);
         match self.frame.base {
             Base::Account(_) => {
                 let mut account = self.current_account()?;
                 account.remove_named_key(name);
                 self.put_account(account, gas)
             }
+            Base::Contract(_) if removed.is_none() => Ok(()),
             Base::Contract(hash) => {
                 let mut contract = self.contract(hash)?;
                 contract.remove_named_key(name);
