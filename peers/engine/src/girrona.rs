@@ -124,6 +124,9 @@ fn execute_decided(
         law,
         height: proposal.height,
         time: proposal.timestamp,
+        parent: proposal.parent,
+        // No workload looks at it.
+        state_root: Digest::default(),
         proposer: &proposal.proposer,
         era_end: None,
     };

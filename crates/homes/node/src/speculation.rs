@@ -157,6 +157,8 @@ fn try_out(
         law,
         height: Height(block.height()).next(),
         time: block.timestamp(),
+        parent: at.1,
+        state_root: *at.0,
         proposer: &PublicKey::System,
         era_end: None,
     };

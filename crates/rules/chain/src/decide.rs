@@ -111,6 +111,8 @@ impl<D: Disk> Chain<D> {
             law: &self.law,
             height: proposal.height,
             time: proposal.timestamp,
+            parent: self.tip.block,
+            state_root: self.tip.root,
             proposer: &proposal.proposer,
             era_end: report.as_ref(),
         };

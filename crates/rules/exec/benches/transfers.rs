@@ -77,6 +77,8 @@ fn transfers(criterion: &mut Criterion) {
         law: &law,
         height: Height(1),
         time: Timestamp::from(1),
+        parent: Default::default(),
+        state_root: Default::default(),
         proposer: &keys[0],
         era_end: None,
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casper_types::{
-    CLValue, DeployHash, Key, PublicKey, StoredValue, Timestamp, U512, URefAddr,
+    BlockHash, CLValue, DeployHash, Digest, Key, PublicKey, StoredValue, Timestamp, U512, URefAddr,
     execution::ExecutionResultV1,
 };
 use girrona_state::{BlockState, Changes, Reader};
@@ -29,6 +29,10 @@ pub struct BlockContext<'a> {
     pub height: Height,
     /// The block's timestamp.
     pub time: Timestamp,
+    /// The block before.
+    pub parent: BlockHash,
+    /// The root of the state after the block before.
+    pub state_root: Digest,
     /// Who proposed it and gets the fees. [`PublicKey::System`] when a deploy is only tried out.
     pub proposer: &'a PublicKey,
     /// What was seen of the validators, if the block is the last of its era.
@@ -66,7 +70,7 @@ pub fn execute_block<'d>(
     let mut results = Vec::new();
     let mut burnt = U512::zero();
     for signed in deploys {
-        let job = Job { fees, block_time: context.time.millis(), signed: &signed };
+        let job = Job { fees, block: context, signed: &signed };
         let outcome = deploy::execute(&job, &state, code)?;
         state.apply(outcome.changes)?;
         burnt = burnt.checked_add(outcome.burnt).ok_or(Error::Supply)?;
@@ -101,7 +105,7 @@ pub fn execute_deploy(
     code: &mut dyn CodeSource,
 ) -> Result<DeployOutcome, Error> {
     let fees = fees(context, base)?;
-    let job = Job { fees, block_time: context.time.millis(), signed };
+    let job = Job { fees, block: context, signed };
     deploy::execute(&job, base, code)
 }
 

@@ -16,6 +16,7 @@ use girrona_types::{Chainspec, deploy::ARG_AMOUNT};
 use girrona_vm::Trap;
 
 use crate::{
+    block::BlockContext,
     code::CodeSource,
     error::{Error, Failure},
     ledger::{Allowance, Ledger, Moment},
@@ -42,8 +43,7 @@ pub struct DeployOutcome {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job<'j> {
     pub(crate) fees: Fees<'j>,
-    /// The block's timestamp, in milliseconds since 1970.
-    pub(crate) block_time: u64,
+    pub(crate) block: &'j BlockContext<'j>,
     pub(crate) signed: &'j Signed<'j>,
 }
 

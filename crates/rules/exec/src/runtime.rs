@@ -9,6 +9,7 @@ mod contracts;
 mod frame;
 mod host;
 mod keys;
+mod messages;
 mod native;
 mod purses;
 mod values;

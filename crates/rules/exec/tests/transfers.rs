@@ -253,6 +253,8 @@ fn credits_of_one_block_are_summed_without_being_read() {
             law: &world.law,
             height: girrona_types::Height(1),
             time: casper_types::Timestamp::from(5),
+            parent: Default::default(),
+            state_root: Default::default(),
             proposer: &proposer,
             era_end: None,
         };
@@ -288,6 +290,8 @@ fn a_deploy_that_is_tried_out_pays_the_system_and_changes_nothing() {
         law: &world.law,
         height: girrona_types::Height(1),
         time: casper_types::Timestamp::from(5),
+        parent: Default::default(),
+        state_root: Default::default(),
         proposer: &casper_types::PublicKey::System,
         era_end: None,
     };

@@ -1,4 +1,5 @@
-//! The guest's side of Casper 1.5's contract interface.
+//! The guest's side of Casper's contract interface: all of 1.5, and what contracts made with the
+//! 2.0 library need beyond it (`docs/spec/host-functions.md`).
 //!
 //! Knows: the names, signatures and prices of the host functions, how values lie in guest memory,
 //! the host buffer. Does not know: what a value means (the host does), which engine runs the guest.
@@ -6,20 +7,23 @@
 mod account;
 mod context;
 mod contracts;
+mod crypto;
 mod dictionaries;
 mod guest;
 mod memory;
+mod messages;
 mod named_keys;
 mod purses;
 mod values;
 
 use std::collections::BTreeMap;
 
-use girrona_types::wasm_costs::HostFunctionCost;
+use girrona_types::wasm_costs::{self, HostFunctionCost};
 
 pub use guest::{Guest, Reply, Stopped};
 
-/// Every function that a guest may import from `env`, in the order of Casper's table.
+/// Every function that a guest may import from `env`, in the order of Casper's table; those that
+/// Casper 1.5 does not have are the last nine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named as the import is, without `casper_`")]
 pub enum Function {
@@ -72,13 +76,25 @@ pub enum Function {
     RandomBytes,
     RecordTransfer,
     RecordEraInfo,
+    AddContractVersionWithMessageTopics,
+    ManageMessageTopic,
+    EmitMessage,
+    LoadCallerInformation,
+    GetBlockInfo,
+    GenericHash,
+    RecoverSecp256k1,
+    VerifySignature,
+    CallPackageVersion,
 }
+
+/// No function takes more parameters.
+pub(crate) const PARAMS_MAX: usize = 11;
 
 /// Name, number of parameters (all `i32`), whether it returns an `i32`.
 type Row = (Function, &'static str, u32, bool);
 
 /// The row of a function is at its own number.
-const TABLE: [Row; 49] = [
+const TABLE: [Row; 58] = [
     (Function::ReadValue, "casper_read_value", 3, true),
     (Function::Write, "casper_write", 4, false),
     (Function::Add, "casper_add", 4, false),
@@ -133,6 +149,20 @@ const TABLE: [Row; 49] = [
     (Function::RandomBytes, "casper_random_bytes", 2, true),
     (Function::RecordTransfer, "casper_record_transfer", 10, true),
     (Function::RecordEraInfo, "casper_record_era_info", 4, true),
+    (
+        Function::AddContractVersionWithMessageTopics,
+        "casper_add_contract_version_with_message_topics",
+        11,
+        true,
+    ),
+    (Function::ManageMessageTopic, "casper_manage_message_topic", 4, true),
+    (Function::EmitMessage, "casper_emit_message", 4, true),
+    (Function::LoadCallerInformation, "casper_load_caller_information", 3, true),
+    (Function::GetBlockInfo, "casper_get_block_info", 2, false),
+    (Function::GenericHash, "casper_generic_hash", 5, true),
+    (Function::RecoverSecp256k1, "casper_recover_secp256k1", 6, true),
+    (Function::VerifySignature, "casper_verify_signature", 6, true),
+    (Function::CallPackageVersion, "casper_call_package_version", 11, true),
 ];
 
 impl Function {
@@ -175,18 +205,12 @@ impl Function {
 pub struct Prices(Vec<HostFunctionCost>);
 
 impl Prices {
-    /// What a function costs that the chainspec does not name: nobody has measured it.
-    const UNKNOWN: u32 = 200;
-
     /// Prices by the name of the function without `casper_`, as a chainspec has them.
     #[must_use]
     pub fn new(by_name: &BTreeMap<String, HostFunctionCost>) -> Self {
         let price = |row: &Row| {
             let name = row.1.strip_prefix("casper_").unwrap_or(row.1);
-            by_name
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| HostFunctionCost { cost: Self::UNKNOWN, arguments: Vec::new() })
+            by_name.get(name).cloned().unwrap_or_else(|| wasm_costs::unlisted(name))
         };
         Self(TABLE.iter().map(price).collect())
     }
@@ -212,9 +236,10 @@ mod tests {
         for (at, row) in TABLE.iter().enumerate() {
             assert_eq!(row.0 as usize, at, "{}", row.1);
             assert_eq!(Function::named(row.1), Some(row.0));
+            assert!(row.2 as usize <= PARAMS_MAX, "{}", row.1);
             assert_eq!((row.0.name(), row.0.params(), row.0.returns()), (row.1, row.2, row.3));
         }
-        assert_eq!(Function::all().count(), 49);
+        assert_eq!(Function::all().count(), 58);
         assert_eq!(Function::named("gas"), None);
         assert_eq!(Function::named("casper_print"), None);
     }

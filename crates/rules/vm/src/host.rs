@@ -17,11 +17,12 @@ use casper_types::account::{
     AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
     UpdateKeyFailure, Weight,
 };
+use casper_types::contract_messages::MessagePayload;
 use casper_types::contracts::{ContractHash, ContractPackageHash, ContractVersion, EntryPoints};
 use casper_types::system::CallStackElement;
 use casper_types::{
-    ApiError, CLValue, HashAddr, Key, NamedKeys, Phase, RuntimeArgs, TransferredTo, U512, URef,
-    URefAddr,
+    ApiError, BlockHash, CLValue, Digest, HashAddr, Key, NamedKeys, Phase, ProtocolVersion,
+    RuntimeArgs, TransferredTo, U512, URef, URefAddr,
 };
 
 use crate::{Gas, Trap};
@@ -75,6 +76,18 @@ pub trait Host {
 
     /// Timestamp of the block, in milliseconds.
     fn block_time(&self) -> u64;
+
+    /// Height of the block.
+    fn block_height(&self) -> u64;
+
+    /// The block before.
+    fn parent_block(&self) -> BlockHash;
+
+    /// The state after the block before, in which the block's first deploy runs.
+    fn state_root(&self) -> Digest;
+
+    /// Version of the rules.
+    fn protocol_version(&self) -> ProtocolVersion;
 
     /// Payment, session or finalization.
     fn phase(&self) -> Phase;
@@ -174,14 +187,15 @@ pub trait Host {
     ) -> Answer<Vec<URef>>;
 
     /// Stores the part of the running module that `entry_points` need as the package's next
-    /// version.
+    /// version, which may emit messages on `topics`; those that the package has already stay.
     fn add_contract_version(
         &mut self,
         package: ContractPackageHash,
         entry_points: EntryPoints,
         named_keys: NamedKeys,
+        topics: BTreeSet<String>,
         gas: &mut Gas,
-    ) -> Result<(ContractHash, ContractVersion), Trap>;
+    ) -> Answer<(ContractHash, ContractVersion)>;
 
     /// Nobody may call that version any more.
     fn disable_contract_version(
@@ -219,6 +233,17 @@ pub trait Host {
         gas: &mut Gas,
     ) -> Result<CLValue, Trap>;
 
+    /// As [`Host::call_versioned_contract`], for `(major version of the rules, version)`, of which
+    /// either may be left open: the newest one that fits.
+    fn call_package_version(
+        &mut self,
+        package: ContractPackageHash,
+        wanted: (Option<u32>, Option<ContractVersion>),
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap>;
+
     /// Ends a group that no entry point asks for.
     fn remove_contract_user_group(
         &mut self,
@@ -243,6 +268,14 @@ pub trait Host {
         urefs: BTreeSet<URef>,
         gas: &mut Gas,
     ) -> Answer<()>;
+
+    // ---- messages; topics are 1 to 256 bytes of UTF-8 when they get here ----
+
+    /// Gives the package of the running contract a topic.
+    fn add_message_topic(&mut self, topic: &str, gas: &mut Gas) -> Answer<()>;
+
+    /// Adds a message to a topic of the running contract's package.
+    fn emit_message(&mut self, topic: &str, message: MessagePayload, gas: &mut Gas) -> Answer<()>;
 
     // ---- keys of the account ----
 

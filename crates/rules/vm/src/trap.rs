@@ -69,6 +69,9 @@ pub enum Trap {
     /// The call is not allowed where the code runs.
     #[error("Invalid context")]
     InvalidContext,
+    /// A choice that does not exist, of a field or of what to do.
+    #[error("The imputed operation is invalid")]
+    InvalidOperation,
     /// The module returned something that is not a value.
     #[error("Expected return value")]
     ExpectedReturnValue,

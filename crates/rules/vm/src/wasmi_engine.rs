@@ -12,7 +12,7 @@ use wasmi::{
     Store, TrapCode, Val, ValType,
 };
 
-use crate::abi::{Function, Guest, Prices, Stopped};
+use crate::abi::{Function, Guest, PARAMS_MAX, Prices, Stopped};
 use crate::engine::{Code, Engine, Outcome};
 use crate::host::Host;
 use crate::instrument::{GAS_EXPORT, Instrumented, MEMORY_EXPORT};
@@ -167,7 +167,6 @@ fn call(
     params: &[Val],
     results: &mut [Val],
 ) -> Result<(), wasmi::Error> {
-    const PARAMS_MAX: usize = 10;
     let Some(inside) = caller.data().inside else { return Err(wasmi::Error::host(Stopped)) };
     let mut arguments = [0_u32; PARAMS_MAX];
     for (argument, param) in arguments.iter_mut().zip(params) {

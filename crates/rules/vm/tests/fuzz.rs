@@ -182,7 +182,7 @@ impl Argument {
 fn arbitrary_calls_of_every_host_function_end_well_or_stop_the_guest() {
     let functions: Vec<Function> = Function::all().collect();
     let ends = Ends::default();
-    check!().with_type::<(Vec<u8>, Vec<(u8, [Argument; 10])>)>().with_iterations(1_500).for_each(
+    check!().with_type::<(Vec<u8>, Vec<(u8, [Argument; 11])>)>().with_iterations(1_500).for_each(
         |(data, calls)| {
             // One import per module; several calls of it, so that state builds up.
             let Some((first, _)) = calls.first() else { return };

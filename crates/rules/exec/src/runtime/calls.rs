@@ -68,6 +68,34 @@ impl<'r> Runtime<'r, '_> {
         self.enter(Callee { hash, contract, package }, entry_point, args, gas)
     }
 
+    /// Calls the newest enabled version of a package among those of `(major version of the rules,
+    /// version)`; where one is left open, any will do. Higher major versions are newer.
+    pub(super) fn call_newest(
+        &mut self,
+        package_hash: ContractPackageHash,
+        (major, version): (Option<u32>, Option<ContractVersion>),
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap> {
+        let package = self.package(package_hash)?;
+        let fits = |key: &ContractVersionKey| {
+            major.is_none_or(|major| key.protocol_version_major() == major)
+                && version.is_none_or(|version| key.contract_version() == version)
+        };
+        let enabled = package.enabled_versions();
+        let newest = enabled.iter().filter(|(key, _)| fits(key)).max_by_key(|(key, _)| **key);
+        let hash = newest.map(|(_, hash)| *hash).ok_or_else(|| match (major, version) {
+            (_, Some(version)) => {
+                let major = major.unwrap_or_else(|| self.major());
+                Trap::InvalidVersion(ContractVersionKey::new(major, version))
+            }
+            (_, None) => Trap::NoActiveVersions(package_hash),
+        })?;
+        let contract = self.contract(hash)?;
+        self.enter(Callee { hash, contract, package }, entry_point, args, gas)
+    }
+
     fn enter(
         &mut self,
         callee: Callee,

@@ -59,8 +59,9 @@ impl Runtime<'_, '_> {
         hash: ContractPackageHash,
         entry_points: EntryPoints,
         mut named_keys: NamedKeys,
+        topics: BTreeSet<String>,
         gas: &mut Gas,
-    ) -> Result<(ContractHash, ContractVersion), Trap> {
+    ) -> Answer<(ContractHash, ContractVersion)> {
         let mut package = self.own_package(hash)?;
         if package.is_locked() && package.current_contract_version().is_some() {
             return Err(Trap::LockedContract(hash));
@@ -77,6 +78,9 @@ impl Runtime<'_, '_> {
             // Names that the version before had mean what they meant.
             named_keys.append(self.contract(before)?.take_named_keys());
         }
+        if let Err(error) = self.topics_of_version(hash, topics, &mut named_keys, gas)? {
+            return Ok(Err(error));
+        }
         let version = ProtocolVersion::from_parts(self.major(), 0, 0);
         let contract = Contract::new(
             hash,
@@ -90,7 +94,7 @@ impl Runtime<'_, '_> {
         self.put(Key::Hash(wasm_hash), wasm, gas)?;
         self.put(Key::Hash(contract_hash.value()), StoredValue::Contract(contract), gas)?;
         self.put_package(hash, package, gas)?;
-        Ok((contract_hash, key.contract_version()))
+        Ok(Ok((contract_hash, key.contract_version())))
     }
 
     /// The part of the running module that is stored, which must be one that can run.

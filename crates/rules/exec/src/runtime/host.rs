@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use casper_types::{
-    ApiError, CLValue, HashAddr, Key, NamedKeys, Phase, RuntimeArgs, TransferredTo, U512, URef,
-    URefAddr,
+    ApiError, BlockHash, CLValue, Digest, HashAddr, Key, NamedKeys, Phase, ProtocolVersion,
+    RuntimeArgs, TransferredTo, U512, URef, URefAddr,
     account::{
         AccountHash, ActionType, AddKeyFailure, RemoveKeyFailure, SetThresholdFailure,
         UpdateKeyFailure, Weight,
     },
+    contract_messages::MessagePayload,
     contracts::{ContractHash, ContractPackageHash, ContractVersion, EntryPoints},
     system::CallStackElement,
 };
@@ -67,7 +68,23 @@ impl Host for Runtime<'_, '_> {
     }
 
     fn block_time(&self) -> u64 {
-        self.job.block_time
+        self.job.block.time.millis()
+    }
+
+    fn block_height(&self) -> u64 {
+        self.job.block.height.0
+    }
+
+    fn parent_block(&self) -> BlockHash {
+        self.job.block.parent
+    }
+
+    fn state_root(&self) -> Digest {
+        self.job.block.state_root
+    }
+
+    fn protocol_version(&self) -> ProtocolVersion {
+        self.job.law().protocol.version
     }
 
     fn phase(&self) -> Phase {
@@ -224,9 +241,10 @@ impl Host for Runtime<'_, '_> {
         package: ContractPackageHash,
         entry_points: EntryPoints,
         named_keys: NamedKeys,
+        topics: BTreeSet<String>,
         gas: &mut Gas,
-    ) -> Result<(ContractHash, ContractVersion), Trap> {
-        self.version_add(package, entry_points, named_keys, gas)
+    ) -> Answer<(ContractHash, ContractVersion)> {
+        self.version_add(package, entry_points, named_keys, topics, gas)
     }
 
     fn disable_contract_version(
@@ -266,6 +284,25 @@ impl Host for Runtime<'_, '_> {
         gas: &mut Gas,
     ) -> Result<CLValue, Trap> {
         self.call_version(package, version, entry_point, args, gas)
+    }
+
+    fn call_package_version(
+        &mut self,
+        package: ContractPackageHash,
+        wanted: (Option<u32>, Option<ContractVersion>),
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap> {
+        self.call_newest(package, wanted, entry_point, args, gas)
+    }
+
+    fn add_message_topic(&mut self, topic: &str, gas: &mut Gas) -> Answer<()> {
+        self.topic_add(topic, gas)
+    }
+
+    fn emit_message(&mut self, topic: &str, message: MessagePayload, gas: &mut Gas) -> Answer<()> {
+        self.message_emit(topic, message, gas)
     }
 
     fn remove_contract_user_group(

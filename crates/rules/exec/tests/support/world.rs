@@ -5,9 +5,9 @@
 use std::cell::Cell;
 
 use casper_types::{
-    AccessRights, Account, Deploy, DeployHash, DeployHeader, Digest, ExecutableDeployItem, Key,
-    PublicKey, RuntimeArgs, SecretKey, StoredValue, TimeDiff, Timestamp, U512, URef,
-    account::AccountHash, bytesrepr::ToBytes, execution::ExecutionResultV1,
+    AccessRights, Account, BlockHash, Deploy, DeployHash, DeployHeader, Digest,
+    ExecutableDeployItem, Key, PublicKey, RuntimeArgs, SecretKey, StoredValue, TimeDiff, Timestamp,
+    U512, URef, account::AccountHash, bytesrepr::ToBytes, execution::ExecutionResultV1,
 };
 use girrona_exec::{
     BlockContext, BlockOutcome, EraOutcome, EraReport, Signed, Uncached, execute_block, genesis,
@@ -34,6 +34,11 @@ pub const ANA: u8 = 2;
 pub const BEN: u8 = 3;
 /// The account with the balance of `World::with_poor`.
 pub const POOR: u8 = 4;
+
+/// Hash of the block before every block.
+pub const PARENT: [u8; 32] = [0xb0; 32];
+/// Root of the state before every block.
+pub const STATE_ROOT: [u8; 32] = [0x50; 32];
 
 /// The key of an account.
 pub fn key(who: u8) -> SecretKey {
@@ -180,6 +185,8 @@ impl World {
             law: &self.law,
             height: Height(1),
             time: Timestamp::from(self.time),
+            parent: BlockHash::new(Digest::from(PARENT)),
+            state_root: Digest::from(STATE_ROOT),
             proposer: &proposer,
             era_end: report,
         };

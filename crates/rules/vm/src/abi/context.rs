@@ -1,7 +1,8 @@
 //! Arguments, and where the code runs.
 
 use casper_types::bytesrepr::ToBytes;
-use casper_types::{ApiError, CLValue};
+use casper_types::system::{CallStackElement, Caller, CallerInfo};
+use casper_types::{ApiError, CLValue, CLValueError};
 
 use super::guest::Call;
 use crate::host::{Answer, Host};
@@ -90,6 +91,48 @@ impl Call<'_, '_> {
         self.load_list(keys.len(), CLValue::from_t(keys)?, count_out, size_out)
     }
 
+    /// Who asks, in the words of Casper 2: 0 the account that sent the deploy, 1 whoever called the
+    /// running code, 2 everybody from the account to the running code.
+    pub(super) fn load_caller_information(
+        &mut self,
+        [wanted, count_out, size_out]: [u32; 3],
+    ) -> Answer<()> {
+        if let Err(full) = self.buffer_is_free() {
+            return Ok(Err(full));
+        }
+        let callers: Vec<CallerInfo> = match wanted {
+            0 => vec![Caller::initiator(self.guest.host.caller()).try_into()?],
+            1 => match self.guest.host.call_stack()?.iter().rev().nth(1) {
+                Some(caller) => vec![caller_info(caller)?],
+                // Nobody calls the outermost code.
+                None => return Ok(Err(ApiError::Unhandled)),
+            },
+            2 => {
+                let stack = self.guest.host.call_stack()?;
+                stack.iter().map(caller_info).collect::<Result<_, _>>()?
+            }
+            _ => return Ok(Err(ApiError::InvalidCallerInfoRequest)),
+        };
+        self.load_list(callers.len(), CLValue::from_t(callers)?, count_out, size_out)
+    }
+
+    /// One field of the block, written as it is encoded: 0 its timestamp, 1 its height, 2 the hash
+    /// of the block before, 3 the state after the block before, 4 the version of the rules,
+    /// 5 whether contracts are Casper 2's entities, which they are not.
+    pub(super) fn get_block_info(&mut self, [field, target]: [u32; 2]) -> Result<(), Trap> {
+        let host = &self.guest.host;
+        let bytes = match field {
+            0 => host.block_time().to_bytes()?,
+            1 => host.block_height().to_bytes()?,
+            2 => host.parent_block().to_bytes()?,
+            3 => host.state_root().to_bytes()?,
+            4 => host.protocol_version().to_bytes()?,
+            5 => false.to_bytes()?,
+            _ => return Err(Trap::InvalidOperation),
+        };
+        self.memory.write(target, &bytes)
+    }
+
     /// Leaves the buffer untouched when the list is empty.
     fn load_list(
         &mut self,
@@ -107,4 +150,16 @@ impl Call<'_, '_> {
 fn named_arg<'h>(host: &'h dyn Host, name: &[u8]) -> Option<&'h CLValue> {
     let short = u32::try_from(name.len()).is_ok_and(|size| size <= NAME_BYTES_MAX);
     short.then(|| host.named_arg(&String::from_utf8_lossy(name))).flatten()
+}
+
+/// Session code runs as its account, whether the deploy brought it or it was stored.
+fn caller_info(element: &CallStackElement) -> Result<CallerInfo, CLValueError> {
+    match element {
+        CallStackElement::Session { account_hash }
+        | CallStackElement::StoredSession { account_hash, .. } => Caller::initiator(*account_hash),
+        CallStackElement::StoredContract { contract_package_hash, contract_hash } => {
+            Caller::smart_contract(*contract_package_hash, *contract_hash)
+        }
+    }
+    .try_into()
 }

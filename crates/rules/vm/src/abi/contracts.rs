@@ -1,17 +1,21 @@
 //! Stored contracts: packages, versions, user groups, and calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casper_types::{
-    ApiError, CLValue, NamedKeys, RuntimeArgs, URef,
+    ApiError, CLValue, EntryPointPayment, NamedKeys, RuntimeArgs, URef, addressable_entity,
     bytesrepr::ToBytes,
+    contract_messages::MessageTopicOperation,
     contracts::{self, ContractHash, ContractPackageHash, ContractVersion, EntryPoints},
 };
 
 use super::guest::Call;
+use super::messages::check_topic;
 use crate::host::Answer;
 use crate::trap::Trap;
 
+/// Bytes of a hash.
+const HASH_BYTES: u32 = 32;
 /// No group has a longer label. Casper does not price the size of one, so nobody may make us read
 /// more for nothing.
 const LABEL_BYTES_MAX: u32 = 4_096;
@@ -70,7 +74,12 @@ impl Call<'_, '_> {
         let entry_points: EntryPoints = self.memory.decode(entry_points, entry_points_size)?;
         let names: NamedKeys = self.memory.decode(names, names_size)?;
         let (host, gas) = (&mut self.guest.host, &mut self.guest.gas);
-        let (contract, version) = host.add_contract_version(package, entry_points, names, gas)?;
+        let none = BTreeSet::new();
+        let added = host.add_contract_version(package, entry_points, names, none, gas)?;
+        let (contract, version) = match added {
+            Ok(added) => added,
+            Err(error) => return Ok(Err(error)),
+        };
         let bytes = contract.to_bytes()?;
         match u32::try_from(bytes.len()) {
             Ok(size) if size <= target_size => {
@@ -81,6 +90,48 @@ impl Call<'_, '_> {
             }
             _ => Ok(Err(ApiError::BufferTooSmall)),
         }
+    }
+
+    /// As [`Self::add_contract_version`] in the words of Casper 2: entry points say who pays for
+    /// them, the contract may begin with topics for messages, and the hash has 32 bytes.
+    pub(super) fn add_contract_version_with_message_topics(
+        &mut self,
+        [
+            package,
+            package_size,
+            version_out,
+            entry_points,
+            entry_points_size,
+            names,
+            names_size,
+            topics,
+            topics_size,
+            target,
+            target_size,
+        ]: [u32; 11],
+    ) -> Answer<()> {
+        if target_size < HASH_BYTES {
+            return Ok(Err(ApiError::BufferTooSmall));
+        }
+        let package: ContractPackageHash = self.memory.decode(package, package_size)?;
+        let entry_points = self.memory.decode(entry_points, entry_points_size)?;
+        let names: NamedKeys = self.memory.decode(names, names_size)?;
+        let topics: BTreeMap<String, MessageTopicOperation> =
+            self.memory.decode(topics, topics_size)?;
+        let topics: BTreeSet<String> = topics.into_keys().collect();
+        if let Err(error) = topics.iter().try_for_each(|topic| check_topic(topic)) {
+            return Ok(Err(error));
+        }
+        let entry_points = of_1(entry_points)?;
+        let (host, gas) = (&mut self.guest.host, &mut self.guest.gas);
+        let added = host.add_contract_version(package, entry_points, names, topics, gas)?;
+        let (contract, version) = match added {
+            Ok(added) => added,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.memory.write(target, &contract.value())?;
+        self.memory.write_u32(version_out, version)?;
+        Ok(Ok(()))
     }
 
     pub(super) fn disable_contract_version(
@@ -139,6 +190,36 @@ impl Call<'_, '_> {
         let args: RuntimeArgs = self.memory.decode(args, args_size)?;
         let (host, gas) = (&mut self.guest.host, &mut self.guest.gas);
         let returned = host.call_versioned_contract(package, version, &entry_point, args, gas)?;
+        self.take_return(returned, size_out)
+    }
+
+    pub(super) fn call_package_version(
+        &mut self,
+        [
+            package,
+            package_size,
+            major,
+            major_size,
+            version,
+            version_size,
+            name,
+            name_size,
+            args,
+            args_size,
+            size_out,
+        ]: [u32; 11],
+    ) -> Answer<()> {
+        let package: ContractPackageHash = self.memory.decode(package, package_size)?;
+        let major: Option<u32> = self.memory.decode(major, major_size)?;
+        let version: Option<ContractVersion> = self.memory.decode(version, version_size)?;
+        let entry_point: String = self.memory.decode(name, name_size)?;
+        if let Err(full) = self.buffer_is_free() {
+            return Ok(Err(full));
+        }
+        let args: RuntimeArgs = self.memory.decode(args, args_size)?;
+        let (host, gas) = (&mut self.guest.host, &mut self.guest.gas);
+        let wanted = (major, version);
+        let returned = host.call_package_version(package, wanted, &entry_point, args, gas)?;
         self.take_return(returned, size_out)
     }
 
@@ -207,4 +288,18 @@ impl Call<'_, '_> {
         }
         self.memory.decode(pointer, size).map(Some)
     }
+}
+
+/// Entry points as Casper 1.5 has them. Casper 2 lets a contract pay for its own calls; here who
+/// sends a deploy pays, and a contract that counts on something else is not stored.
+fn of_1(entry_points: addressable_entity::EntryPoints) -> Result<EntryPoints, Trap> {
+    for entry_point in entry_points.clone().take_entry_points() {
+        if entry_point.entry_point_payment() != EntryPointPayment::Caller {
+            return Err(Trap::Host(format!(
+                "entry point {} asks its contract to pay; here the sender of a deploy pays",
+                entry_point.name()
+            )));
+        }
+    }
+    Ok(entry_points.into())
 }

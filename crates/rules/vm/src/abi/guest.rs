@@ -193,6 +193,18 @@ impl Call<'_, '_> {
             F::RemoveContractUserGroupUrefs => {
                 code(self.remove_contract_user_group_urefs(take(args)?)?)
             }
+
+            F::AddContractVersionWithMessageTopics => {
+                code(self.add_contract_version_with_message_topics(take(args)?)?)
+            }
+            F::CallPackageVersion => code(self.call_package_version(take(args)?)?),
+            F::ManageMessageTopic => code(self.manage_message_topic(take(args)?)?),
+            F::EmitMessage => code(self.emit_message(take(args)?)?),
+            F::LoadCallerInformation => code(self.load_caller_information(take(args)?)?),
+            F::GetBlockInfo => done(self.get_block_info(take(args)?)?),
+            F::GenericHash => code(self.generic_hash(take(args)?)?),
+            F::RecoverSecp256k1 => code(self.recover_secp256k1(take(args)?)?),
+            F::VerifySignature => code(self.verify_signature(take(args)?)?),
         })
     }
 
@@ -221,11 +233,13 @@ fn take<const N: usize>(arguments: &[u32]) -> Result<[u32; N], Trap> {
     arguments.try_into().map_err(|_| unexpected_signature())
 }
 
-/// Weights are a byte in the interface; Casper looks at that before it charges.
+/// Weights and the choice of a field are a byte in the interface; Casper looks at that before it
+/// charges.
 fn check_bytes(function: Function, arguments: &[u32]) -> Result<(), Trap> {
     let byte = match function {
         Function::AddAssociatedKey | Function::UpdateAssociatedKey => arguments.get(2),
         Function::SetActionThreshold => arguments.get(1),
+        Function::GetBlockInfo | Function::LoadCallerInformation => arguments.first(),
         _ => None,
     };
     match byte {

@@ -56,8 +56,9 @@ impl Call<'_, '_> {
     }
 
     pub(super) fn revert([status]: [u32; 1]) -> Stop {
-        /// The last code that Casper 1.5 gives a name, and the first of the families after it.
-        const NAMED_LAST: u32 = 40;
+        /// The last code with a name, and the first of the families after it. Those after 40 are
+        /// Casper 2's: what a guest gets it may pass on.
+        const NAMED_LAST: u32 = 50;
         const FAMILIES: u32 = 64_512;
         Stop::Trap(Trap::Revert(match status {
             status if status > NAMED_LAST && status < FAMILIES => ApiError::Unhandled,

@@ -8,13 +8,14 @@ use casper_types::account::{
     UpdateKeyFailure, Weight,
 };
 use casper_types::bytesrepr::ToBytes;
+use casper_types::contract_messages::MessagePayload;
 use casper_types::contracts::{
     self, ContractHash, ContractPackageHash, ContractVersion, ContractVersionKey, EntryPoints,
 };
 use casper_types::system::CallStackElement;
 use casper_types::{
-    AccessRights, ApiError, CLTyped, CLValue, HashAddr, Key, NamedKeys, Phase, RuntimeArgs,
-    TransferredTo, U512, URef, URefAddr,
+    AccessRights, ApiError, BlockHash, CLTyped, CLValue, Digest, HashAddr, Key, NamedKeys, Phase,
+    ProtocolVersion, RuntimeArgs, TransferredTo, U512, URef, URefAddr,
 };
 use girrona_vm::{Answer, Gas, Host, Trap};
 
@@ -32,6 +33,8 @@ pub(crate) const CONTRACT: ContractHash = ContractHash::new([42; 32]);
 pub(crate) const ECHO_GAS: u64 = 77;
 /// Timestamp of the block.
 pub(crate) const BLOCK_TIME: u64 = 1_700_000_000_123;
+/// Height of the block.
+pub(crate) const BLOCK_HEIGHT: u64 = 77;
 
 /// State and account in maps.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,7 @@ pub(crate) struct World {
     pub(crate) items: BTreeMap<(URefAddr, String), CLValue>,
     pub(crate) keys: BTreeMap<AccountHash, u8>,
     pub(crate) groups: BTreeMap<String, BTreeSet<URef>>,
+    pub(crate) topics: BTreeMap<String, Vec<MessagePayload>>,
     pub(crate) asked: Vec<&'static str>,
     pub(crate) returned: Option<CLValue>,
     next: u8,
@@ -60,6 +64,7 @@ impl World {
             items: BTreeMap::new(),
             keys: BTreeMap::from([(ACCOUNT, 1)]),
             groups: BTreeMap::new(),
+            topics: BTreeMap::new(),
             asked: Vec::new(),
             returned: None,
             next: 100,
@@ -197,6 +202,22 @@ impl Host for World {
 
     fn block_time(&self) -> u64 {
         BLOCK_TIME
+    }
+
+    fn block_height(&self) -> u64 {
+        BLOCK_HEIGHT
+    }
+
+    fn parent_block(&self) -> BlockHash {
+        BlockHash::new(Digest::from([0xb0; 32]))
+    }
+
+    fn state_root(&self) -> Digest {
+        Digest::from([0x50; 32])
+    }
+
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::from_parts(1, 5, 8)
     }
 
     fn phase(&self) -> Phase {
@@ -416,12 +437,49 @@ impl Host for World {
         package: ContractPackageHash,
         entry_points: EntryPoints,
         named_keys: NamedKeys,
+        topics: BTreeSet<String>,
         _: &mut Gas,
-    ) -> Result<(ContractHash, ContractVersion), Trap> {
+    ) -> Answer<(ContractHash, ContractVersion)> {
         self.asked.push("add_contract_version");
         known_package(package)?;
         self.named_keys.append(named_keys);
-        Ok((CONTRACT, u32::try_from(entry_points.len()).unwrap()))
+        self.topics.extend(topics.into_iter().map(|topic| (topic, Vec::new())));
+        Ok(Ok((CONTRACT, u32::try_from(entry_points.len()).unwrap())))
+    }
+
+    fn call_package_version(
+        &mut self,
+        package: ContractPackageHash,
+        wanted: (Option<u32>, Option<ContractVersion>),
+        entry_point: &str,
+        args: RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap> {
+        self.asked.push("call_package_version");
+        known_package(package)?;
+        match wanted {
+            (None | Some(1), None | Some(1)) => echo(entry_point, &args, gas),
+            (_, _) => Err(Trap::InvalidVersion(ContractVersionKey::new(1, 2))),
+        }
+    }
+
+    fn add_message_topic(&mut self, topic: &str, _: &mut Gas) -> Answer<()> {
+        self.asked.push("add_message_topic");
+        if self.topics.contains_key(topic) {
+            return Ok(Err(ApiError::MessageTopicAlreadyRegistered));
+        }
+        self.topics.insert(topic.to_owned(), Vec::new());
+        Ok(Ok(()))
+    }
+
+    fn emit_message(&mut self, topic: &str, message: MessagePayload, gas: &mut Gas) -> Answer<()> {
+        self.asked.push("emit_message");
+        let Some(messages) = self.topics.get_mut(topic) else {
+            return Ok(Err(ApiError::MessageTopicNotRegistered));
+        };
+        gas.charge_bytes(message.serialized_length(), GAS_PER_BYTE)?;
+        messages.push(message);
+        Ok(Ok(()))
     }
 
     fn disable_contract_version(

@@ -101,6 +101,8 @@ fn the_host_buffer_holds_one_value_and_is_emptied_by_every_read() {
                 | F::NewDictionary
                 | F::DictionaryGet
                 | F::DictionaryRead
+                | F::LoadCallerInformation
+                | F::CallPackageVersion
         );
         if fills {
             assert_eq!(session.call(function, &args).result, 34, "{function:?}");
@@ -398,7 +400,9 @@ fn revert_speaks_caspers_words() {
         (38, "ApiError::MissingContractHash [38]"),
         (40, "ApiError::NonRepresentableSerialization [40]"),
         (0, "ApiError::Unhandled [31]"),
-        (41, "ApiError::Unhandled [31]"),
+        (44, "ApiError::MessageTopicNotRegistered [44]"),
+        (50, "ApiError::InvalidCallerInfoRequest [50]"),
+        (51, "ApiError::Unhandled [31]"),
         (64_511, "ApiError::Unhandled [31]"),
         (64_768 + 2, "Contract header error: 2"),
         (65_024, "Mint error: 0"),

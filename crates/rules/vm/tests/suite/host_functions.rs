@@ -1,11 +1,18 @@
 //! What each host function does, and what it does with pointers, sizes and bytes that lie.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use casper_types::account::AccountHash;
 use casper_types::bytesrepr::{FromBytes, ToBytes};
+use casper_types::contract_messages::{MessagePayload, MessageTopicOperation};
 use casper_types::contracts::EntryPoints;
-use casper_types::{CLValue, Key, NamedKeys, U512, runtime_args};
+use casper_types::{
+    CLValue, Key, NamedKeys, PublicKey, SecretKey, Signature, U512, addressable_entity, crypto,
+    runtime_args,
+};
 use girrona_types::wasm_costs::WasmConfig;
 use girrona_vm::Outcome;
 use girrona_vm::abi::{Function, Guest, Prices};
@@ -152,6 +159,7 @@ pub(crate) fn furnished() -> World {
     world.values.insert(MAIN_PURSE.addr(), CLValue::from_t(0_u64).unwrap());
     world.named_keys.insert("purse".to_owned(), Key::URef(MAIN_PURSE));
     world.groups.insert("users".to_owned(), BTreeSet::from([MAIN_PURSE]));
+    world.topics.insert("events".to_owned(), Vec::new());
     world.items.insert((MAIN_PURSE.addr(), "item".to_owned()), CLValue::from_t(8_u64).unwrap());
     world
 }
@@ -230,6 +238,67 @@ pub(crate) fn good_calls() -> Vec<(Function, Vec<Arg>)> {
         (F::ProvisionContractUserGroupUref, vec![package(), bytes("users"), Arg::Out(4)]),
         (F::RemoveContractUserGroupUrefs, vec![package(), bytes("users"), urefs()]),
     ]
+    .into_iter()
+    .chain(good_calls_of_2())
+    .collect()
+}
+
+/// The same for what Casper 1.5 does not have.
+fn good_calls_of_2() -> Vec<(Function, Vec<Arg>)> {
+    use Function as F;
+    let (message, signature, key, recovery) = signed();
+    let package = || bytes(PACKAGE);
+    let args = || bytes(runtime_args! { "value" => 5_u64 });
+    let topics = BTreeMap::from([("news".to_owned(), MessageTopicOperation::Add)]);
+    let entry_points = addressable_entity::EntryPoints::new_with_default_entry_point();
+    let hello = MessagePayload::from("hello");
+    vec![
+        (
+            F::AddContractVersionWithMessageTopics,
+            vec![
+                package(),
+                Arg::Out(4),
+                bytes(entry_points),
+                bytes(NamedKeys::new()),
+                bytes(topics),
+                Arg::Room(32),
+            ],
+        ),
+        (F::ManageMessageTopic, vec![raw("letters"), bytes(MessageTopicOperation::Add)]),
+        (F::EmitMessage, vec![raw("events"), bytes(hello)]),
+        (F::LoadCallerInformation, vec![Arg::Number(2), Arg::Out(4), Arg::Out(4)]),
+        (F::GetBlockInfo, vec![Arg::Number(1), Arg::Out(8)]),
+        (F::GenericHash, vec![raw("anything"), Arg::Number(1), Arg::Room(32)]),
+        (
+            F::RecoverSecp256k1,
+            vec![raw(message), bytes(signature), Arg::Out(34), Arg::Number(recovery)],
+        ),
+        (F::VerifySignature, vec![raw(message), bytes(signature), bytes(key)]),
+        (
+            F::CallPackageVersion,
+            vec![
+                package(),
+                bytes(Some(1_u32)),
+                bytes(Some(1_u32)),
+                bytes("echo"),
+                args(),
+                Arg::Out(4),
+            ],
+        ),
+    ]
+}
+
+/// A message, a secp256k1 signature of it, who signed, and what the signature leaves open.
+pub(crate) fn signed() -> (&'static str, Signature, PublicKey, u32) {
+    let message = "pay to the bearer";
+    let secret = SecretKey::secp256k1_from_bytes([9; 32]).unwrap();
+    let key = PublicKey::from(&secret);
+    let signature = crypto::sign(message, &secret, &key);
+    let fits = |recovery: &u8| {
+        crypto::recover_secp256k1(message, &signature, *recovery).is_ok_and(|found| found == key)
+    };
+    let recovery = (0..4).find(fits).unwrap();
+    (message, signature, key, recovery.into())
 }
 
 /// Those that end the guest, the host buffer, and what only the system may do.
@@ -337,12 +406,16 @@ impl Session<'_> {
 
 #[test]
 fn bytes_that_are_no_such_value_are_refused_whatever_the_function() {
-    // These take bytes as they come: names of arguments, item keys, anything to hash.
+    // These take bytes as they come: names of arguments and topics, item keys, anything to hash or
+    // to sign.
     let takes_anything = |function, at| {
         matches!(
             (function, at),
             (Function::GetNamedArgSize | Function::GetNamedArg | Function::Blake2b, 0)
                 | (Function::DictionaryGet | Function::DictionaryPut, 1)
+                | (Function::GenericHash | Function::RecoverSecp256k1, 0)
+                | (Function::VerifySignature | Function::ManageMessageTopic, 0)
+                | (Function::EmitMessage, 0)
         )
     };
     for (function, args) in good_calls() {

@@ -1,6 +1,7 @@
 //! What a guest may be, what it pays, and what it can do.
 
 mod casper;
+mod casper2;
 mod contracts;
 mod gas;
 mod host;
