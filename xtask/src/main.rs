@@ -20,7 +20,7 @@ const VERBS: &[(&str, &str)] = &[
     ("test", "format, lints, tidy, build, every test, docs; ends with a summary line"),
     ("tidy", "layers, purity of the rules, file headers, nothing private in tracked files"),
     ("bless", "accept today's bytes as the golden files; read the diff before you commit"),
-    ("contracts [--check]", "build contracts/ into contracts/wasm, or compare with it"),
+    ("contracts [--check]", "build contracts/ into the Wasm files in git, or compare"),
     ("bench [KIND]", "print figures: of `parts`, a `network`, the `engine` beside Casper's"),
     ("sim [ARGS]", "run the simulator, for example `cargo xtask sim --seeds 200`"),
     ("fuzz SECONDS", "fuzz every decoder that faces the network, each for that long"),

@@ -12,17 +12,18 @@
 
 extern crate alloc;
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec, vec::Vec};
+use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec::Vec};
 
-use casper_contract::contract_api::{runtime, storage, system};
-use casper_contract::unwrap_or_revert::UnwrapOrRevert;
-use casper_types::{
-    ApiError, CLType, CLValue, ContractHash, ContractPackageHash, EntryPoint, EntryPointAccess,
-    EntryPointType, EntryPoints, Group, Key, Parameter, U512, URef,
-    account::AccountHash,
-    contracts::NamedKeys,
-};
 use guest as _;
+use sdk::{
+    Methods, UnwrapOrRevert, add_version,
+    casper_types::{
+        ApiError, CLType, CLValue, Key, U512, URef,
+        account::AccountHash,
+        contracts::{ContractHash, ContractPackageHash, NamedKeys},
+    },
+    runtime, storage, system,
+};
 
 const PURSE: &str = "purse";
 const OWNERS: &str = "owners";
@@ -38,7 +39,7 @@ const BROKEN: u16 = 2;
 /// Makes the vault, or upgrades it.
 #[unsafe(no_mangle)]
 pub extern "C" fn call() {
-    match runtime::get_key("vault_package").and_then(Key::into_hash) {
+    match hash("vault_package") {
         None => install(),
         Some(package) => upgrade(ContractPackageHash::new(package)),
     }
@@ -56,45 +57,37 @@ fn install() {
     names.insert(OWNERS.to_owned(), storage::new_uref(owners).into());
     names.insert(QUORUM.to_owned(), storage::new_uref(quorum).into());
     names.insert(LABEL.to_owned(), storage::new_uref("a vault").into());
-    let (contract, _) = storage::add_contract_version(package, methods(false), names);
-    runtime::put_key("vault_package", package.into());
+    let contract = add_version(package, methods(false), names);
+    runtime::put_key("vault_package", Key::Hash(package.value()));
     runtime::put_key("vault_access", access.into());
     runtime::put_key("vault_admin", admin.into());
-    runtime::put_key("vault", contract.into());
+    runtime::put_key("vault", Key::Hash(contract.value()));
 }
 
 fn upgrade(package: ContractPackageHash) {
-    let before = runtime::get_key("vault").and_then(Key::into_hash);
-    let before = ContractHash::new(before.unwrap_or_revert_with(ApiError::User(BROKEN)));
+    let before = hash("vault").unwrap_or_revert_with(ApiError::User(BROKEN));
+    let before = ContractHash::new(before);
     // Names stay what they were: the purse is still the same.
-    let (contract, _) = storage::add_contract_version(package, methods(true), NamedKeys::new());
+    let contract = add_version(package, methods(true), NamedKeys::new());
     storage::disable_contract_version(package, before).unwrap_or_revert();
-    runtime::put_key("vault", contract.into());
+    runtime::put_key("vault", Key::Hash(contract.value()));
 }
 
-fn methods(with_close: bool) -> EntryPoints {
-    let public = |name: &str, parameters: Vec<Parameter>, returns: CLType| {
-        let (access, kind) = (EntryPointAccess::Public, EntryPointType::Contract);
-        EntryPoint::new(name, parameters, returns, access, kind)
-    };
-    let mut methods = EntryPoints::new();
-    methods.add_entry_point(public("balance", vec![], CLType::U512));
-    let purse = vec![Parameter::new("purse", CLType::URef)];
-    methods.add_entry_point(public("deposit", purse, CLType::Unit));
-    let target = Parameter::new("target", CLType::ByteArray(32));
-    let amount = Parameter::new("amount", CLType::U512);
-    methods.add_entry_point(public("withdraw", vec![target.clone(), amount], CLType::Unit));
-    methods.add_entry_point(EntryPoint::new(
-        "rename",
-        vec![Parameter::new("label", CLType::String)],
-        CLType::String,
-        EntryPointAccess::Groups(vec![Group::new(ADMINS)]),
-        EntryPointType::Contract,
-    ));
-    if with_close {
-        methods.add_entry_point(public("close", vec![target], CLType::U512));
+fn methods(with_close: bool) -> Methods {
+    let target = || ("target", CLType::ByteArray(32));
+    let methods = Methods::new()
+        .public("balance", &[], CLType::U512)
+        .public("deposit", &[("purse", CLType::URef)], CLType::Unit)
+        .public("withdraw", &[target(), ("amount", CLType::U512)], CLType::Unit)
+        .of_group(ADMINS, "rename", &[("label", CLType::String)], CLType::String);
+    if with_close { methods.public("close", &[target()], CLType::U512) } else { methods }
+}
+
+fn hash(name: &str) -> Option<[u8; 32]> {
+    match runtime::get_key(name) {
+        Some(Key::Hash(hash)) => Some(hash),
+        _ => None,
     }
-    methods
 }
 
 /// Returns what is in the vault.

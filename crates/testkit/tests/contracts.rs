@@ -22,6 +22,11 @@ fn wasm(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/wasm").join(name)
 }
 
+/// One made with the next generation of Casper's library.
+fn wasm_of_5(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/v5/wasm").join(name)
+}
+
 fn module(name: &str, args: RuntimeArgs) -> Result<ExecutableDeployItem> {
     let bytes = std::fs::read(wasm(name))?;
     Ok(ExecutableDeployItem::new_module_bytes(bytes.into(), args))
@@ -186,5 +191,100 @@ async fn casper_client_installs_and_calls_a_contract() -> Result<()> {
         assert_eq!(cli(&net, &client, &words).await?, None, "{found:?}");
     }
     net.all_agree().await?;
+    net.end().await
+}
+
+/// The item of a dictionary of a contract, as every node tells it.
+async fn item(net: &Net, contract: [u8; 32], dictionary: &str, item: &str) -> Result<Value> {
+    let mut told = Vec::new();
+    for node in net.nodes() {
+        let root = node.rpc().state_root_hash(None).await?.context("there is a root")?;
+        let identifier = serde_json::from_value(serde_json::json!({
+            "ContractNamedKey": {
+                "key": Key::Hash(contract).to_formatted_string(),
+                "dictionary_name": dictionary,
+                "dictionary_item_key": item,
+            }
+        }))?;
+        let found = serde_json::to_value(node.rpc().dictionary_item(root, identifier).await?)?;
+        told.push(found["stored_value"]["CLValue"]["parsed"].clone());
+    }
+    let first = told.first().context("there are nodes")?.clone();
+    if told.iter().any(|value| *value != first) {
+        bail!("nodes disagree about {item}: {told:?}");
+    }
+    Ok(first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn casper_client_takes_a_contract_of_casper_2_through_its_life() -> Result<()> {
+    let Some(client) = program::requires("casper-client", program::casper_client()) else {
+        return Ok(());
+    };
+    let net = Net::builder().validators(4).block_time("500ms").start().await?;
+    let path = wasm_of_5("scores.wasm").display().to_string();
+    let step = |step: &str, version: u32| -> Vec<String> {
+        let (step, version) = (format!("step:string='{step}'"), format!("version:u32='{version}'"));
+        ["--session-path", &path, "--session-arg", &step, "--session-arg", &version]
+            .map(str::to_owned)
+            .into()
+    };
+    let run = async |words: Vec<String>| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        cli(&net, &client, &words).await
+    };
+    assert_eq!(run(step("install", 0)).await?, None);
+    let first = named(&net, "scores_1").await?;
+    let package = format!("hash-{}", hex::encode(named(&net, "scores_package").await?));
+    let hash = format!("hash-{}", hex::encode(first));
+    let call = |found: &[&str], entry_point: &str| -> Vec<String> {
+        let entry_point = ["--session-entry-point", entry_point];
+        let args = ["--session-arg", "player:string='eva'", "--session-arg", "points:u64='1'"];
+        found.iter().chain(&entry_point).chain(&args).map(|word| (*word).to_owned()).collect()
+    };
+    let ways = [
+        &["--session-hash", &hash][..],
+        &["--session-name", "scores_1"],
+        &["--session-package-hash", &package, "--session-version", "1"],
+        &["--session-package-name", "scores_package", "--session-version", "1"],
+        &["--session-package-name", "scores_package"],
+    ];
+    for found in ways {
+        assert_eq!(run(call(found, "add")).await?, None, "{found:?}");
+    }
+    net.all_agree().await?;
+    assert_eq!(item(&net, first, "scores", "eva").await?, 5);
+
+    assert_eq!(run(step("upgrade", 0)).await?, None);
+    let newest = ["--session-package-name", "scores_package"];
+    assert_eq!(run(call(&newest, "add_double")).await?, None);
+    assert_eq!(run(step("disable", 1)).await?, None);
+    let disabled = run(call(&["--session-name", "scores_1"], "add")).await;
+    let told = match disabled {
+        Ok(error) => error.unwrap_or_default(),
+        Err(refusal) => format!("{refusal:#}"),
+    };
+    assert!(told.contains("disabled"), "{told}");
+    let second = named(&net, "scores_2").await?;
+    net.all_agree().await?;
+    assert_eq!(item(&net, second, "scores", "eva").await?, 7);
+
+    // A message of a contract is there for clients that have never heard of messages.
+    let herald = wasm_of_5("herald.wasm").display().to_string();
+    assert_eq!(cli(&net, &client, &["--session-path", &herald]).await?, None);
+    let tell = [
+        "--session-name",
+        "herald",
+        "--session-entry-point",
+        "tell",
+        "--session-arg",
+        "topic:string='news'",
+        "--session-arg",
+        "text:string='hear ye'",
+    ];
+    assert_eq!(cli(&net, &client, &tell).await?, None);
+    let herald = named(&net, "herald").await?;
+    net.all_agree().await?;
+    assert_eq!(item(&net, herald, "messages:news", "0").await?, "hear ye");
     net.end().await
 }
