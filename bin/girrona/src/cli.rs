@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Look at accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Write contracts
+    #[command(subcommand)]
+    Contract(ContractCommand),
     /// How nodes are doing
     Status(StatusArgs),
     /// Play the chain under seeds: faults, crashes and liars in virtual time
@@ -316,6 +319,22 @@ pub(crate) struct DeployWatchArgs {
     /// Print one JSON object per phase and node
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContractCommand {
+    /// Make a project: a contract, and tests that run it on this engine
+    New(ContractNewArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContractNewArgs {
+    /// Its name, and that of the folder to make
+    pub(crate) name: String,
+    /// Where its tests get the engine: a checkout of this program's source, or a git URL
+    /// [default: the source that this program was built from]
+    #[arg(long, value_name = "PATH-OR-URL")]
+    pub(crate) engine: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

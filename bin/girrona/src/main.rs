@@ -8,6 +8,7 @@
 mod account;
 mod ask;
 mod cli;
+mod contract;
 mod demo;
 mod deploy;
 mod devnet;
@@ -28,7 +29,7 @@ use std::{future::Future, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use cli::{AccountCommand, Cli, Command, DeployCommand, KeyCommand, NodeCommand};
+use cli::{AccountCommand, Cli, Command, ContractCommand, DeployCommand, KeyCommand, NodeCommand};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -57,6 +58,7 @@ fn run(command: Command) -> Result<ExitCode> {
             DeployCommand::Watch(arguments) => in_runtime(deploy::watch(arguments)),
         },
         Command::Account(AccountCommand::Show(arguments)) => in_runtime(account::show(arguments)),
+        Command::Contract(ContractCommand::New(arguments)) => contract::new(&arguments),
         Command::Status(arguments) => in_runtime(status::run(arguments)),
         Command::Sim(arguments) => sim::run(&arguments),
     }

@@ -54,7 +54,7 @@ impl Call<'_, '_> {
     }
 
     pub(super) fn verify_signature(
-        &mut self,
+        &self,
         [message, message_size, signature, signature_size, key, key_size]: [u32; 6],
     ) -> Answer<()> {
         let message = self.memory.slice(message, message_size)?;
