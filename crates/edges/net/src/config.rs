@@ -4,6 +4,7 @@
 
 use std::{io, path::PathBuf};
 
+use girrona_types::GossipSettings;
 use libp2p::Multiaddr;
 
 use crate::{Limits, key::Identity};
@@ -30,6 +31,8 @@ pub struct Config {
     pub discovery: bool,
     /// Where peers are remembered over a restart.
     pub peer_book: Option<PathBuf>,
+    /// The numbers of gossip, the same on every topic.
+    pub gossip: GossipSettings,
     /// What peers may cost us.
     pub limits: Limits,
 }
@@ -47,6 +50,7 @@ impl Config {
             agent: concat!("girrona/", env!("CARGO_PKG_VERSION")).into(),
             discovery: true,
             peer_book: None,
+            gossip: GossipSettings::default(),
             limits: Limits::default(),
         }
     }

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use girrona_types::gossip::TARGET_PEERS;
+
 /// The limits of a node's swarm. The defaults suit a public node on a small server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -51,7 +53,7 @@ impl Default for Limits {
             per_peer: 2,
             pending: 64,
             per_address: 16,
-            target_peers: 32,
+            target_peers: TARGET_PEERS,
             memory: 2 << 30,
             request_timeout: Duration::from_secs(10),
             gossip_messages: 2_000.0,

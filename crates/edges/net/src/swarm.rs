@@ -1,6 +1,8 @@
-//! Puts the libp2p swarm together: transports, protocols, and every number of gossipsub.
+//! Puts the libp2p swarm together: transports, protocols, gossipsub's limits and scores.
 //!
-//! Knows: libp2p's knobs and why they stand where they stand. Does not know: events; see `task.rs`.
+//! Knows: libp2p's knobs and why they stand where they stand. The numbers that decide how fast a
+//! message spreads are in `girrona_types::gossip`, because the simulator plays with them too.
+//! Does not know: events; see `task.rs`.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -163,26 +165,25 @@ fn gossip(
     keypair: &identity::Keypair,
     registry: &mut Registry,
 ) -> Result<Gossip, Cause> {
-    let network = &config.network;
+    let (network, settings) = (&config.network, &config.gossip);
     let consensus = Topic::Consensus.hash(network);
     let largest = Topic::ALL.into_iter().map(Topic::max_size).max().unwrap_or(0);
     let mut builder = gossipsub::ConfigBuilder::default();
     builder
-        .mesh_n(8)
-        .mesh_n_low(6)
-        .mesh_n_high(12)
-        .mesh_outbound_min(3)
-        .gossip_lazy(6)
-        .gossip_factor(0.25)
-        .heartbeat_interval(Duration::from_millis(700))
+        .mesh_n(settings.degree)
+        .mesh_n_low(settings.degree_low)
+        .mesh_n_high(settings.degree_high)
+        .mesh_outbound_min(settings.outbound_min)
+        .gossip_lazy(settings.lazy)
+        .gossip_factor(settings.lazy_share)
+        .heartbeat_interval(settings.heartbeat)
         .heartbeat_initial_delay(Duration::from_millis(100))
-        .history_length(6)
-        .history_gossip(3)
+        .history_length(settings.history)
+        .history_gossip(settings.history_gossip)
+        .iwant_followup_time(settings.iwant_patience)
         .duplicate_cache_time(Duration::from_secs(120))
-        // One setting for all topics, and a block to every peer at once would cost us dear. Small
-        // networks lose nothing: a publisher tops its mesh up to eight peers anyway.
-        .flood_publish(false)
-        .idontwant_message_size_threshold(1_024)
+        .flood_publish(settings.flood_publish)
+        .idontwant_message_size_threshold(settings.idontwant_bytes)
         .max_transmit_size(largest + ENVELOPE + MAX_CONTROL)
         .max_control_message_size(MAX_CONTROL)
         .max_control_messages_sent(2_000)
