@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use girrona_api::AccountIdentifier;
 use girrona_devnet::{Algorithm, Ports};
 
-use crate::{money::Girro, session_args::SessionArg};
+use crate::{money::Girro, session_args::SessionArg, sim::GossipArgs};
 
 /// Where a node of `girrona devnet` answers.
 pub(crate) const DEFAULT_NODE: &str = "http://127.0.0.1:7777";
@@ -356,7 +356,10 @@ pub(crate) struct AccountShowArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SimArgs {
+    #[command(subcommand)]
+    pub(crate) what: Option<SimCommand>,
     /// How many seeds to play
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) seeds: u64,
@@ -372,6 +375,12 @@ pub(crate) struct SimArgs {
     /// Say what is watched
     #[arg(long)]
     pub(crate) oracles: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimCommand {
+    /// Play how fast a message spreads through up to millions of nodes, beside the model
+    Gossip(Box<GossipArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -473,6 +482,25 @@ mod tests {
         assert_eq!(arguments.send.dependency.len(), 2);
         let refusal = parse("girrona deploy get 12").unwrap_err();
         assert!(refusal.contains("64 hexadecimal digits"), "{refusal}");
+    }
+
+    #[test]
+    fn the_simulator_plays_the_chain_or_how_messages_spread() {
+        let Ok(Command::Sim(arguments)) = parse("girrona sim --seeds 3") else { panic!() };
+        assert!(arguments.what.is_none() && arguments.seeds == 3);
+        let line = "girrona sim gossip --nodes 10..1000 --degree 4,8 --latency const:50ms,geo";
+        let Ok(Command::Sim(arguments)) = parse(line) else { panic!() };
+        let Some(SimCommand::Gossip(arguments)) = arguments.what else { panic!() };
+        assert_eq!((arguments.setups().len(), arguments.latency.len()), (6, 2));
+        for (line, reason) in [
+            ("girrona sim gossip --nodes 0", "from 2 to 4000000"),
+            ("girrona sim gossip --degree 0", "at least 2 neighbours"),
+            ("girrona sim gossip --latency moon", "const:TIME"),
+            ("girrona sim --seeds 3 gossip", "cannot be used with"),
+        ] {
+            let refusal = parse(line).unwrap_err();
+            assert!(refusal.contains(reason), "{refusal}");
+        }
     }
 
     #[test]

@@ -29,7 +29,10 @@ use std::{future::Future, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use cli::{AccountCommand, Cli, Command, ContractCommand, DeployCommand, KeyCommand, NodeCommand};
+use cli::{
+    AccountCommand, Cli, Command, ContractCommand, DeployCommand, KeyCommand, NodeCommand, SimArgs,
+    SimCommand,
+};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -60,6 +63,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Account(AccountCommand::Show(arguments)) => in_runtime(account::show(arguments)),
         Command::Contract(ContractCommand::New(arguments)) => contract::new(&arguments),
         Command::Status(arguments) => in_runtime(status::run(arguments)),
+        Command::Sim(SimArgs { what: Some(SimCommand::Gossip(arguments)), .. }) => {
+            in_runtime(sim::gossip(*arguments))
+        }
         Command::Sim(arguments) => sim::run(&arguments),
     }
 }

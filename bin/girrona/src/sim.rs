@@ -1,5 +1,11 @@
 //! `girrona sim`: the network under seeds, in virtual time.
 
+mod args;
+mod gossip;
+
+pub(crate) use args::GossipArgs;
+pub(crate) use gossip::run as gossip;
+
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -4,6 +4,8 @@
 //! chain, consensus and execution that a real node runs play it out ([`world`]), and oracles watch
 //! ([`oracles`]). A seed replays bit by bit, so a seed is a bug report.
 //!
+//! Beside it, [`gossip`] plays how one message spreads through up to millions of nodes.
+//!
 //! Knows: what a node's surroundings may do to it, and what must hold whatever they do.
 //!
 //! Leaves to others: real sockets, files and clocks (the testkit kills real processes).
@@ -13,6 +15,7 @@
 mod answers;
 mod code;
 mod disk;
+pub mod gossip;
 mod liar;
 mod load;
 mod node;

@@ -38,6 +38,11 @@ impl Rng {
         self.next() % 100 < percent
     }
 
+    /// A number from 0 up to, and without, 1.
+    pub(crate) const fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// One of these, if there is any.
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         let index = self.index(items.len());

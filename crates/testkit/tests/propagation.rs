@@ -1,0 +1,319 @@
+//! Two hundred real swarms in this process: does gossip reach everybody, how fast, and does the
+//! simulator say the same?
+//!
+//! Each node is the swarm of a Girrona node as it is (`girrona_net::Net`), on a loopback address of
+//! its own. Only what the owner says of a message is the test's: when, and whether it is good.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use girrona_net::{Config, Event, Identity, Multiaddr, Net, Topic, Verdict};
+use girrona_sim::gossip::{Latency, Network, Outcome, Setup};
+use girrona_testkit::{Metrics, Turn};
+use girrona_types::GossipSettings;
+use prometheus_client::{encoding::text::encode, registry::Registry};
+
+const NODES: u32 = 200;
+/// Each dials half of this, and is dialled by as many.
+const CONNECTIONS: u32 = 16;
+const TOPIC: Topic = Topic::Blocks;
+
+/// A number that looks random and is the same each time.
+fn draw(number: u64, below: u64) -> u64 {
+    let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) % below
+}
+
+/// What goes wrong, in per cent.
+#[derive(Clone, Copy, Default)]
+struct Faults {
+    /// Nodes that never pass anything on.
+    silent: u64,
+    /// Of every other node, messages that it does not pass on.
+    dropped: u64,
+}
+
+impl Faults {
+    fn is_silent(self, node: u32) -> bool {
+        draw(u64::from(node) ^ 0x51, 100) < self.silent
+    }
+
+    // The library drops what is judged "ignore", and neither forwards nor advertises it.
+    fn verdict(self, node: u32, message: u64) -> Verdict {
+        let lot = draw(message << 32 | u64::from(node), 100);
+        if self.is_silent(node) || lot < self.dropped { Verdict::Ignore } else { Verdict::Accept }
+    }
+}
+
+/// When which message was where, by node.
+type Arrivals = Arc<Mutex<HashMap<(u64, u32), Instant>>>;
+
+struct Swarm {
+    nets: Vec<Net>,
+    registries: Vec<Registry>,
+    arrivals: Arrivals,
+    /// How long an owner thinks about a message, in milliseconds.
+    thought: Arc<AtomicU64>,
+    faults: Faults,
+    published: HashMap<u64, (u32, Instant)>,
+}
+
+fn identity(node: u32) -> Identity {
+    let mut seed = [7; 32];
+    seed[..4].copy_from_slice(&node.to_le_bytes());
+    Identity::from_seed(seed)
+}
+
+/// An address of a node's own. Loopback has millions; the process's number keeps runs apart.
+fn address(node: u32) -> Multiaddr {
+    let run = std::process::id() % 200 + 20;
+    format!("/ip4/127.{run}.0.{}/tcp/34553", node + 1).parse().unwrap()
+}
+
+/// The same with its name, so that whoever is connected already is not dialled.
+fn named(node: u32) -> Multiaddr {
+    format!("{}/p2p/{}", address(node), identity(node).peer_id()).parse().unwrap()
+}
+
+/// The message's number is its first eight bytes; the rest makes it a kibibyte.
+fn message(number: u64) -> Bytes {
+    let mut bytes = vec![0; 1_024];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Bytes::from(bytes)
+}
+
+impl Swarm {
+    async fn start(gossip: GossipSettings, faults: Faults) -> Self {
+        let mut swarm = Self {
+            nets: Vec::new(),
+            registries: Vec::new(),
+            arrivals: Arrivals::default(),
+            thought: Arc::default(),
+            faults,
+            published: HashMap::new(),
+        };
+        for node in 0..NODES {
+            swarm.add(node, gossip).await;
+        }
+        let begin = Instant::now();
+        loop {
+            let peers: Vec<usize> = swarm.nets.iter().map(|net| net.peers().len()).collect();
+            let all = peers.iter().sum::<usize>();
+            let least = peers.iter().min().copied().unwrap_or(0);
+            // A few pairs have dialled each other and are connected once.
+            if all as u32 >= NODES * CONNECTIONS * 95 / 100 && least >= 8 {
+                break;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(120), "{all} ends, {least} at the least");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Meshes settle at heartbeats.
+        tokio::time::sleep(gossip.heartbeat * 8).await;
+        swarm
+    }
+
+    async fn add(&mut self, node: u32, gossip: GossipSettings) {
+        let others = (0..u64::from(CONNECTIONS)).map(|place| {
+            let lot = u64::from(node) << 16 | place;
+            (u64::from(node) + 1 + draw(lot, u64::from(NODES) - 1)) % u64::from(NODES)
+        });
+        let mut others: Vec<u32> = others.map(|other| other as u32).collect();
+        others.dedup();
+        others.truncate(CONNECTIONS as usize / 2);
+        let config = Config {
+            listen: vec![address(node)],
+            peers: others.into_iter().map(named).collect(),
+            discovery: false,
+            gossip,
+            ..Config::new(identity(node), "propagation")
+        };
+        let mut registry = Registry::default();
+        let (net, mut events) = Net::start(config, &mut registry).await.unwrap();
+        let (handle, arrivals) = (net.clone(), self.arrivals.clone());
+        let (thought, faults) = (self.thought.clone(), self.faults);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let Event::Gossip { token, items, .. } = event else { continue };
+                let number = u64::from_be_bytes(items[0][..8].try_into().unwrap());
+                arrivals.lock().unwrap().entry((number, node)).or_insert_with(Instant::now);
+                let verdict = faults.verdict(node, number);
+                let thought = Duration::from_millis(thought.load(Ordering::Relaxed));
+                if thought.is_zero() {
+                    handle.judge(token, verdict);
+                    continue;
+                }
+                let handle = handle.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(thought).await;
+                    handle.judge(token, verdict);
+                });
+            }
+        });
+        self.nets.push(net);
+        self.registries.push(registry);
+    }
+
+    /// Publishes messages, each from another honest node, and waits until all have had their time.
+    async fn publish(
+        &mut self,
+        numbers: std::ops::Range<u64>,
+        pause: Duration,
+        patience: Duration,
+    ) {
+        for number in numbers.clone() {
+            let lots = (0..).map(|lot| draw(number << 20 | lot, u64::from(NODES)) as u32);
+            let author = lots.into_iter().find(|node| !self.faults.is_silent(*node)).unwrap();
+            self.published.insert(number, (author, Instant::now()));
+            assert!(self.nets[author as usize].publish(TOPIC, message(number)));
+            tokio::time::sleep(pause).await;
+        }
+        let (last, expected) = (Instant::now(), numbers.count() * (NODES as usize - 1));
+        let before = self.published.len() * (NODES as usize - 1) - expected;
+        while last.elapsed() < patience && self.arrivals.lock().unwrap().len() < before + expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How long the deliveries of these messages took, sorted, and how many are missing.
+    fn times(&self, numbers: std::ops::Range<u64>) -> (Vec<Duration>, usize) {
+        let arrivals = self.arrivals.lock().unwrap();
+        let (mut times, mut missing) = (Vec::new(), 0);
+        for number in numbers {
+            let (author, begin) = self.published[&number];
+            for node in (0..NODES).filter(|node| *node != author) {
+                match arrivals.get(&(number, node)) {
+                    Some(at) => times.push(at.saturating_duration_since(begin)),
+                    None => missing += 1,
+                }
+            }
+        }
+        times.sort_unstable();
+        (times, missing)
+    }
+
+    /// A figure of all nodes together.
+    fn figure(&self, name: &str) -> f64 {
+        let pages = self.registries.iter().map(|registry| {
+            let mut page = String::new();
+            encode(&mut page, registry).unwrap();
+            let lines =
+                page.lines().filter(|line| line.contains("block") || !line.contains("hash"));
+            Metrics::parse(&lines.collect::<Vec<_>>().join("\n")).sum(name).unwrap_or(0.0)
+        });
+        pages.sum()
+    }
+
+    async fn stop(self) {
+        futures::future::join_all(self.nets.iter().map(Net::stop)).await;
+    }
+}
+
+fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    sorted[((sorted.len() as f64 * share).ceil() as usize).max(1) - 1]
+}
+
+fn mean(times: &[Duration]) -> Duration {
+    times.iter().sum::<Duration>() / times.len() as u32
+}
+
+/// The same network in the simulator, where a hop takes this long.
+fn simulated(hop: Duration, validation: Duration) -> Outcome {
+    let setup = Setup {
+        nodes: NODES,
+        connections: CONNECTIONS,
+        validation,
+        messages: 40,
+        ..Setup::default()
+    };
+    let network = Network::build(setup, &mut |_| true).unwrap().unwrap();
+    network.play(Latency::Const(hop.as_secs_f64() * 1_000.0), &mut |_| true).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_nodes_hear_everything_within_half_a_second_as_the_simulator_says() {
+    let _turn = Turn::take().await.unwrap();
+    let mut swarm = Swarm::start(GossipSettings::default(), Faults::default()).await;
+    let degree = swarm.figure("gossipsub_mesh_peer_counts") / f64::from(NODES);
+
+    // Two hundred nodes verify every copy on the same few cores: on a machine that is busy with
+    // other things a try says nothing.
+    let mut times = Vec::new();
+    for attempt in 0..3 {
+        let numbers = attempt * 100..attempt * 100 + 20;
+        swarm.publish(numbers.clone(), Duration::from_millis(500), Duration::from_secs(10)).await;
+        let missing;
+        (times, missing) = swarm.times(numbers);
+        let (p50, p99) = (percentile(&times, 0.5), percentile(&times, 0.99));
+        println!("no faults: mesh {degree:.2}, p50 {p50:?}, p99 {p99:?}, {missing} missing");
+        assert_eq!(missing, 0);
+        if p99 < Duration::from_millis(500) {
+            break;
+        }
+    }
+    let p99 = percentile(&times, 0.99);
+    assert!(p99 < Duration::from_millis(500), "p99 {p99:?}");
+
+    // An owner that thinks for long makes everything else small: now only hops count.
+    let thought = Duration::from_millis(100);
+    swarm.thought.store(100, Ordering::Relaxed);
+    swarm.publish(900..920, Duration::from_millis(700), Duration::from_secs(10)).await;
+    let (slow, missing) = swarm.times(900..920);
+    assert_eq!(missing, 0);
+    swarm.stop().await;
+
+    // What is left of a hop when nobody thinks: the time of the first run, by its hops.
+    let hops = simulated(Duration::from_millis(1), Duration::ZERO).hops;
+    let hop = mean(&times).div_f64(hops);
+    let expected = simulated(hop, thought);
+    let (p50, p99) = (percentile(&slow, 0.5), percentile(&slow, 0.99));
+    println!(
+        "100 ms of thought: p50 {p50:?}, p99 {p99:?}, mean {:?}; simulated, {hop:?} a hop: mesh \
+         {:.2}, p50 {:.0} ms, p99 {:.0} ms, mean {:.0} ms",
+        mean(&slow),
+        expected.mesh_degree,
+        expected.p50,
+        expected.p99,
+        expected.mean,
+    );
+    let off = mean(&slow).as_secs_f64() * 1_000.0 / expected.mean - 1.0;
+    assert!(off.abs() < 0.15, "the simulator is off by {:.0} %", off * 100.0);
+    let off = degree / expected.mesh_degree - 1.0;
+    assert!(off.abs() < 0.1, "mesh degree {degree}, simulated {}", expected.mesh_degree);
+}
+
+/// How many deliveries are missing or later than five seconds, of all.
+async fn with_faults(gossip: GossipSettings) -> (usize, usize) {
+    let faults = Faults { silent: 30, dropped: 10 };
+    let mut swarm = Swarm::start(gossip, faults).await;
+    swarm.publish(0..60, Duration::from_millis(400), Duration::from_secs(6)).await;
+    let (times, missing) = swarm.times(0..60);
+    let late = times.iter().filter(|time| **time > Duration::from_secs(5)).count();
+    let (p50, p99, max) =
+        (percentile(&times, 0.5), percentile(&times, 0.99), percentile(&times, 1.0));
+    let asked = swarm.figure("gossipsub_topic_iwant_msgs_total");
+    println!(
+        "30 % silent, 10 % dropped: p50 {p50:?}, p99 {p99:?}, max {max:?}, {asked} asked for, \
+         {missing} missing, {late} late"
+    );
+    swarm.stop().await;
+    (missing + late, times.len() + missing)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_mesh_loses_is_heard_outside_the_mesh_within_five_seconds() {
+    let _turn = Turn::take().await.unwrap();
+    let (lost, all) = with_faults(GossipSettings::default()).await;
+    assert_eq!((lost, all), (0, 60 * (NODES as usize - 1)));
+    // The same faults without gossip outside the mesh: the check above can fail.
+    let (lost, _) = with_faults(GossipSettings::default().mesh_only()).await;
+    assert!(lost > 0, "the mesh alone heals this too");
+}
