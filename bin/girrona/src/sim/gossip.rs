@@ -123,7 +123,7 @@ fn show(arguments: &GossipArgs, rows: &[Row], stopped: bool) -> Result<ExitCode>
             let lost = expected - delivered;
             say!("{}: {}, {lost} of {expected}", styled(BAD, "not delivered"), name(&row.outcome));
         }
-        if above.is_empty() && holes.is_empty() && !rows.is_empty() {
+        if above.is_empty() && holes.is_empty() && !rows.is_empty() && !stopped {
             let text = "everything was delivered, and every p99 lies under the model";
             say!("{}", styled(GOOD, text));
         }
