@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmi::errors::ErrorKind;
+use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
     Caller, CompilationMode, Config, Extern, Func, FuncType, Global, Instance, Memory, Module,
     Store, TrapCode, Val, ValType,
@@ -107,7 +107,8 @@ impl Interpreted {
     ) -> Result<(), Trap> {
         let imports: Vec<Extern> =
             self.imports.iter().map(|function| import(store, *function)).collect();
-        let instance = Instance::new(&mut *store, &self.module, &imports).map_err(trap)?;
+        let instance = Instance::new(&mut *store, &self.module, &imports);
+        let instance = instance.map_err(instantiation)?;
         let counter = instance.get_global(&*store, GAS_EXPORT);
         let memory = instance.get_memory(&*store, MEMORY_EXPORT);
         let (Some(counter), Some(memory)) = (counter, memory) else {
@@ -187,6 +188,20 @@ fn call(
         *result = Val::I32(reply.result);
     }
     Ok(())
+}
+
+/// Why the module could not be instantiated. What wasmi says of it names handles that are counted
+/// per process, so its words would differ from node to node.
+fn instantiation(error: wasmi::Error) -> Trap {
+    match error.kind() {
+        ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) => {
+            Trap::Interpreter("elements segment does not fit".to_owned())
+        }
+        ErrorKind::Instantiation(_) => {
+            Trap::Interpreter("the module and its imports do not fit".to_owned())
+        }
+        _ => trap(error),
+    }
 }
 
 /// The trap in the words of Casper's interpreter.

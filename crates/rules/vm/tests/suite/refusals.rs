@@ -425,3 +425,19 @@ fn segments_that_do_not_fit_fail_when_the_module_is_run() {
         assert_eq!(outcome.gas_used, 0);
     }
 }
+
+#[test]
+fn segments_that_do_not_fit_are_told_in_the_same_words_every_time() {
+    let table = "(module (memory 1) (table 1 funcref) (elem (i32.const 1) $f)
+        (func $f) (func (export \"call\")))";
+    let memory = "(module (memory 1) (data (i32.const 65535) \"ab\") (func (export \"call\")))";
+    for (text, words) in [
+        (table, "Interpreter error: elements segment does not fit"),
+        (memory, "Interpreter error: out of bounds memory access"),
+    ] {
+        // The second time the engine has counted on.
+        for _ in 0..2 {
+            assert_eq!(run_text(text, PLENTY).result.unwrap_err().to_string(), words);
+        }
+    }
+}
