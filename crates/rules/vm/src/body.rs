@@ -1,11 +1,12 @@
 //! Metering put into one function body.
 //!
-//! Indices of functions, types and labels stay as they are, so all instructions but four are
+//! Indices of functions, types and labels stay as they are, so all instructions but five are
 //! copied as bytes. What is added:
 //!
 //! - at the start of each region: its price is taken from the gas counter, and the code stops when
 //!   the counter falls below zero;
 //! - before `memory.grow`, `memory.copy`, `memory.fill`: the price of what they are asked for;
+//! - before `select`: what keeps the interpreter from a mistake (`keep_condition`);
 //! - at the entry of the function: its frame is added to the stack height, and the code stops when
 //!   that passes the limit. The body becomes a block, so that one place takes the frame away again
 //!   on every way out; `return` becomes a branch to its end. A function that calls no other needs
@@ -151,6 +152,7 @@ pub(crate) fn instrument(
                 writer.charge_pages(frame.filter(|frame| frame.leaf).map_or(0, |f| f.cost));
             }
             Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => writer.charge_bytes(),
+            Operator::Select => writer.keep_condition(),
             _ => {}
         }
         let next = ops.get(at.saturating_add(1)).map_or(end, |(_, next)| *next);
@@ -283,6 +285,14 @@ impl Writer<'_> {
             .i64_extend_i32_u();
         self.take();
         self.sink().local_get(pages);
+    }
+
+    /// Keeps the condition on top of the stack in a local, where it is not read again. wasmi 2.0.0
+    /// drops `local.get x; i32.eqz` before a `select`, and `x != 0` likewise, and then looks at
+    /// another register than that of `x`; it does not after a `local.tee`.
+    fn keep_condition(&mut self) {
+        let spare = self.spare_i32;
+        self.sink().local_tee(spare);
     }
 
     /// Charges for the bytes on top of the stack.

@@ -10,6 +10,7 @@ mod host_functions;
 mod programs;
 mod refusals;
 mod same_gas;
+mod select;
 mod stack;
 
 use girrona_types::wasm_costs::WasmConfig;
