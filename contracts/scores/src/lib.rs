@@ -71,9 +71,9 @@ fn upgrade() {
 
 fn methods(add: &str) -> Methods {
     let player = || ("player", CLType::String);
-    Methods::new()
-        .public(add, &[player(), ("points", CLType::U64)], CLType::Unit)
-        .of_group(KEEPERS, "clear", &[player()], CLType::Unit)
+    let points = ("points", CLType::U64);
+    let methods = Methods::new().public(add, &[player(), points], CLType::Unit);
+    methods.of_group(KEEPERS, "clear", &[player()], CLType::Unit)
 }
 
 /// Adds `points` to what `player` has.

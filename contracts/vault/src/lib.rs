@@ -49,8 +49,8 @@ fn install() {
     let owners: Vec<AccountHash> = runtime::get_named_arg("owners");
     let quorum: u32 = runtime::get_named_arg("quorum");
     let (package, access) = storage::create_contract_package_at_hash();
-    let admins = storage::create_contract_user_group(package, ADMINS, 1, BTreeSet::new())
-        .unwrap_or_revert();
+    let admins =
+        storage::create_contract_user_group(package, ADMINS, 1, BTreeSet::new()).unwrap_or_revert();
     let admin = admins.first().copied().unwrap_or_revert_with(ApiError::User(BROKEN));
     let mut names = NamedKeys::new();
     names.insert(PURSE.to_owned(), system::create_purse().into());

@@ -16,8 +16,10 @@ use casper_contract::{
 use casper_types::{
     ApiError, CLType, EntityEntryPoint, EntryPointAccess, EntryPointPayment, EntryPointType,
     EntryPoints, HashAlgorithm, Key, Parameter, PublicKey, RuntimeArgs, Signature,
-    bytesrepr::FromBytes, contract_messages::MessageTopicOperation,
-    contracts::{ContractPackageHash, NamedKeys}, runtime_args,
+    bytesrepr::FromBytes,
+    contract_messages::MessageTopicOperation,
+    contracts::{ContractPackageHash, NamedKeys},
+    runtime_args,
 };
 use guest as _;
 
@@ -29,8 +31,7 @@ const WRONG_SIGNATURE: u16 = 1;
 pub extern "C" fn call() {
     let topics = BTreeMap::from([("news".to_owned(), MessageTopicOperation::Add)]);
     let (package, _) = storage::create_contract_package_at_hash();
-    let (contract, _) =
-        storage::add_contract_version(package, methods(), NamedKeys::new(), topics);
+    let (contract, _) = storage::add_contract_version(package, methods(), NamedKeys::new(), topics);
     runtime::put_key("herald", Key::Hash(contract.value()));
     runtime::put_key("herald_package", Key::Hash(package.value()));
 }

@@ -120,7 +120,7 @@ fn callers_are_told_in_the_words_of_casper_2() {
         let answer = session.call(Function::LoadCallerInformation, &args);
         assert_eq!((answer.result, number(&answer.rooms[0])), (0, 1), "{wanted}");
         let told: Vec<CallerInfo> = session.fetch(number(&answer.rooms[1]));
-        assert_eq!(told, [account.clone()], "{wanted}");
+        assert_eq!(told, std::slice::from_ref(&account), "{wanted}");
     }
     // Nobody calls session code, and there are three things to ask for.
     for (wanted, code) in [(1, 31), (3, 50), (255, 50)] {
