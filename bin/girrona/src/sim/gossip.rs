@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use girrona_sim::gossip::{Network, Outcome, svg};
+use girrona_sim::gossip::{Network, Outcome, Setup, svg};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -29,6 +29,7 @@ const STEPS: u64 = 1_000;
 /// Plays the table's rows on a thread of their own; Ctrl-C ends it after the rows that are done.
 pub(crate) async fn run(arguments: GossipArgs) -> Result<ExitCode> {
     // What cannot work is said before the work begins.
+    arguments.setups().iter().try_for_each(Setup::check)?;
     if let Some(file) = &arguments.svg {
         write(file, "")?;
     }

@@ -94,7 +94,7 @@ impl Graph {
         let mut dials: Vec<u32> = Vec::with_capacity(nodes * half);
         let mut count = vec![half as u8; nodes];
         for node in 0..nodes {
-            if node % STRIDE == 0 && !watch(0.0) {
+            if node.is_multiple_of(STRIDE) && !watch(0.0) {
                 return None;
             }
             let begin = dials.len();
@@ -129,7 +129,7 @@ impl Graph {
             mesh: vec![0; nodes],
         };
         for node in 0..nodes {
-            if node % STRIDE == 0 && !watch(0.0) {
+            if node.is_multiple_of(STRIDE) && !watch(0.0) {
                 return None;
             }
             for slot in 0..half {
@@ -204,7 +204,7 @@ impl Graph {
         let (low, high) = (settings.degree_low, settings.degree_high);
         let mut pruned = vec![0; nodes as usize];
         for node in 0..nodes {
-            if node as usize % STRIDE == 0 && !watch(0.0) {
+            if (node as usize).is_multiple_of(STRIDE) && !watch(0.0) {
                 return None;
             }
             let mut known = self.all(node);
@@ -227,7 +227,7 @@ impl Graph {
         for _ in 0..ROUNDS {
             let mut calm = true;
             for node in 0..nodes {
-                if node as usize % STRIDE == 0 && !watch(0.0) {
+                if (node as usize).is_multiple_of(STRIDE) && !watch(0.0) {
                     return None;
                 }
                 calm &= self.heartbeat(node, settings, &mut pruned, rng);

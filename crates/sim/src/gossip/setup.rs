@@ -123,7 +123,11 @@ impl Setup {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn check(&self) -> Result<(), SetupError> {
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// The first thing that does not.
+    pub fn check(&self) -> Result<(), SetupError> {
         if !(2..=NODES_MAX).contains(&self.nodes) {
             return Err(SetupError::Nodes(self.nodes));
         }
