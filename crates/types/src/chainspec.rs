@@ -435,6 +435,13 @@ impl Chainspec {
                 session_args_max_length: 1_024,
                 ..DeployConfig::default()
             },
+            system_costs: SystemCosts {
+                auction_costs: AuctionCosts {
+                    add_bid: 5_000_000_000_000,
+                    ..AuctionCosts::default()
+                },
+                ..SystemCosts::default()
+            },
             ..Self::default()
         }
     }
