@@ -76,6 +76,16 @@ pub(crate) fn bench(root: &Path, wanted: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Plays the same deploys on Casper's engine and on ours; arguments go to the program that compares.
+///
+/// # Errors
+/// When they differ otherwise than `docs/conformance.md` says.
+pub(crate) fn conformance(root: &Path, arguments: &[String]) -> Result<()> {
+    let mut run = command(&root.join("peers/engine"), "cargo run --locked --bin conformance --");
+    run.args(arguments);
+    succeed(run)
+}
+
 /// Runs `girrona sim`, optimised; arguments go to it.
 ///
 /// # Errors

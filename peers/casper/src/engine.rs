@@ -3,100 +3,94 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use casper_engine_test_support::{LmdbWasmTestBuilder, utils::create_run_genesis_request};
 use casper_execution_engine::{
     core::engine_state::{
-        BalanceResult, DeployItem, EngineState, ExecutableDeployItem, ExecuteRequest,
-        ExecutionResult, GenesisAccount, genesis::GenesisValidator,
+        DeployItem, EngineState, ExecutableDeployItem, ExecuteRequest, ExecutionResult,
+        GenesisAccount, genesis::GenesisValidator,
     },
     shared::newtypes::CorrelationId,
-    storage::global_state::scratch::ScratchGlobalState,
+    storage::global_state::{
+        StateProvider as _, StateReader as _, lmdb::LmdbGlobalState, scratch::ScratchGlobalState,
+    },
 };
 use casper_hashing::Digest;
 use casper_types::{
-    DeployHash, Motes, ProtocolVersion, PublicKey, RuntimeArgs, SecretKey, U512,
-    account::AccountHash,
+    DeployHash, Key, Motes, ProtocolVersion, PublicKey, RuntimeArgs, StoredValue, U512,
+    bytesrepr::Bytes,
 };
 
 use crate::{
+    acts::{Cast, Stored},
     clock::{Span, timed},
-    plan::{AMOUNT, BALANCE, BLOCK_TIME, Plan, Played, STAKE, Transfer},
+    plan::{AMOUNT, Act, BALANCE, BLOCK_TIME, PAYMENT, Plan, Played, STAKE, What},
 };
 
-/// Executes and commits every block; the first is not timed.
+/// Executes and commits every block.
 pub(crate) fn play(plan: &Plan, dir: &Path) -> Result<Played> {
-    let keys = keys(plan)?;
-    let accounts: Vec<AccountHash> = keys.iter().map(PublicKey::to_account_hash).collect();
+    let cast = Cast::of(plan)?;
     let mut builder = LmdbWasmTestBuilder::new_with_config(dir, Default::default());
-    builder.run_genesis(&create_run_genesis_request(genesis(&keys)));
+    builder.run_genesis(&create_run_genesis_request(genesis(&cast.keys)));
     builder.flush_environment();
     let mut root = builder.get_post_state_hash();
     let engine = builder.get_engine_state();
 
     let (mut execute, mut write, mut sync) = (Span::default(), Span::default(), Span::default());
+    let mut gas = 0;
     for (number, block) in plan.blocks.iter().enumerate() {
         let time = BLOCK_TIME * number as u64;
-        let items = block.iter().map(|transfer| item(&accounts, transfer));
+        let items = block.iter().map(|act| item(&cast, engine, root, act));
         let items = items.collect::<Result<_>>()?;
 
         let scratch = engine.get_scratch_engine_state();
-        let (done, executing) = timed(|| execute_all(&scratch, items, root, time, &keys[0]));
-        done?;
+        let (done, executing) = timed(|| execute_all(&scratch, items, root, time, &cast.keys[0]));
+        let used = done?;
         let (written, writing) = timed(|| engine.write_scratch_to_db(root, scratch.into_inner()));
         root = written.map_err(|error| anyhow!("{error}")).context("write the scratch state")?;
         let (synced, syncing) = timed(|| engine.flush_environment());
         synced.map_err(|error| anyhow!("{error}")).context("sync the state")?;
-        if number > 0 {
+        if number >= plan.untimed {
             execute += executing;
             write += writing;
             sync += syncing;
+            gas += used;
         }
     }
-    let balance = |key: &PublicKey| {
-        let balance = engine.get_balance(CorrelationId::new(), root, key.clone());
-        match balance.map_err(|error| anyhow!("{error}")).context("read a balance")? {
-            BalanceResult::Success { motes, .. } => Ok(motes.to_string()),
-            BalanceResult::RootNotFound => Err(anyhow!("the last root is not there")),
-        }
-    };
-    let balances = keys.iter().map(balance).collect::<Result<_>>()?;
+    let reads = |key: &Key| read(engine, root, key);
+    let ends = plan.looks.iter().map(|look| cast.look(&reads, look)).collect::<Result<_>>()?;
     let steps = [("execute", execute), ("write the scratch state", write), ("sync", sync)];
     let steps = steps.map(|(name, span)| (name.to_owned(), span)).into();
-    Ok(Played { steps, balances })
+    Ok(Played { steps, ends, gas })
 }
 
+/// Executes the deploys of a block; returns what gas they used.
 fn execute_all(
     scratch: &EngineState<ScratchGlobalState>,
     items: Vec<DeployItem>,
     root: Digest,
     time: u64,
     proposer: &PublicKey,
-) -> Result<()> {
+) -> Result<u64> {
+    let mut gas = 0;
     for item in items {
         let version = ProtocolVersion::V1_0_0;
+        let is_transfer = matches!(item.session, ExecutableDeployItem::Transfer { .. });
         let request = ExecuteRequest::new(root, time, vec![item], version, proposer.clone());
         let results = scratch.run_execute(CorrelationId::new(), request);
-        for result in results.map_err(|error| anyhow!("{error}")).context("execute a transfer")? {
-            let ExecutionResult::Success { execution_journal, transfers, .. } = result else {
-                return Err(anyhow!("a transfer failed: {result:?}"));
+        for result in results.map_err(|error| anyhow!("{error}")).context("execute a deploy")? {
+            let ExecutionResult::Success { execution_journal, transfers, cost } = result else {
+                return Err(anyhow!("a deploy failed: {result:?}"));
             };
-            ensure!(transfers.len() == 1, "a deploy made {} transfers", transfers.len());
+            ensure!(!is_transfer || transfers.len() == 1, "a transfer moved {}", transfers.len());
+            gas += cost.value().as_u64();
             scratch
                 .apply_effect(CorrelationId::new(), root, execution_journal.into())
                 .map_err(|error| anyhow!("{error}"))
-                .context("apply a transfer")?;
+                .context("apply a deploy")?;
         }
     }
-    Ok(())
-}
-
-fn keys(plan: &Plan) -> Result<Vec<PublicKey>> {
-    let key = |seed| {
-        let secret = SecretKey::ed25519_from_bytes(seed).map_err(|error| anyhow!("{error}"))?;
-        Ok(PublicKey::from(&secret))
-    };
-    plan.seeds.iter().map(key).collect()
+    Ok(gas)
 }
 
 fn genesis(keys: &[PublicKey]) -> Vec<GenesisAccount> {
@@ -108,22 +102,53 @@ fn genesis(keys: &[PublicKey]) -> Vec<GenesisAccount> {
     keys.iter().enumerate().map(account).collect()
 }
 
-fn item(accounts: &[AccountHash], transfer: &Transfer) -> Result<DeployItem> {
-    let mut args = RuntimeArgs::new();
+fn item(
+    cast: &Cast,
+    engine: &EngineState<LmdbGlobalState>,
+    root: Digest,
+    act: &Act,
+) -> Result<DeployItem> {
     let insert = |error| anyhow!("{error}");
-    args.insert("amount", U512::from(AMOUNT)).map_err(insert)?;
-    args.insert("target", accounts[transfer.to]).map_err(insert)?;
-    args.insert("id", Some(transfer.id)).map_err(insert)?;
-    let from = accounts[transfer.from];
-    Ok(DeployItem::new(
-        from,
-        ExecutableDeployItem::Transfer { args },
-        ExecutableDeployItem::ModuleBytes {
-            module_bytes: Vec::new().into(),
-            args: RuntimeArgs::new(),
+    let from = cast.accounts[act.from];
+    let session = match &act.what {
+        What::Transfer { to } => {
+            let mut args = RuntimeArgs::new();
+            args.insert("amount", U512::from(AMOUNT)).map_err(insert)?;
+            args.insert("target", cast.accounts[*to]).map_err(insert)?;
+            args.insert("id", Some(act.id)).map_err(insert)?;
+            ExecutableDeployItem::Transfer { args }
+        }
+        What::Module { module, unseen, args } => ExecutableDeployItem::ModuleBytes {
+            module_bytes: Bytes::from(cast.module(*module, *unseen, act.id)?),
+            args: cast.args(args)?,
         },
-        1,
-        [from].into(),
-        DeployHash::new(transfer.deploy),
-    ))
+        What::Call { name, entry, args } => ExecutableDeployItem::StoredContractByHash {
+            hash: cast.contract(&|key| read(engine, root, key), name)?.into(),
+            entry_point: entry.clone(),
+            args: cast.args(args)?,
+        },
+    };
+    let mut args = RuntimeArgs::new();
+    args.insert("amount", U512::from(PAYMENT)).map_err(insert)?;
+    let payment = ExecutableDeployItem::ModuleBytes { module_bytes: Bytes::new(), args };
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&act.id.to_le_bytes());
+    Ok(DeployItem::new(from, session, payment, 1, [from].into(), DeployHash::new(hash)))
+}
+
+fn read(engine: &EngineState<LmdbGlobalState>, root: Digest, key: &Key) -> Result<Stored> {
+    let state = engine.get_state().checkout(root);
+    let state = state.map_err(|error| anyhow!("{error}"))?.context("the root is not there")?;
+    let value = state.read(CorrelationId::new(), &key.normalize());
+    match value.map_err(|error| anyhow!("{error}"))? {
+        Some(StoredValue::Account(account)) => {
+            Ok(Stored::Account(account.named_keys().clone(), account.main_purse()))
+        }
+        Some(StoredValue::Contract(contract)) => {
+            Ok(Stored::Contract(contract.named_keys().clone()))
+        }
+        Some(StoredValue::CLValue(value)) => Ok(Stored::Value(value)),
+        Some(other) => bail!("{key} is a {}", other.type_name()),
+        None => bail!("{key} is nothing"),
+    }
 }

@@ -1,5 +1,5 @@
-//! Executed and committed native transfers of one core: Girrona beside the engine of casper-node
-//! 1.5.8, in one run, on one machine, with the same accounts and the same transfers.
+//! What one core executes and commits: Girrona beside the engine of casper-node 1.5.8, in one run,
+//! on one machine, with the same accounts and the same deploys.
 //!
 //! The peer is a program of its own, because it wants other versions of what both use; it gets the
 //! same plan. Both engines are driven from one thread and make every block durable before the next one. A
@@ -8,18 +8,28 @@
 //! Girrona also stores the block, its proposal and certificate, every deploy's result with its
 //! effects, the transfer records, the events and the old values that keep past states readable.
 //!
-//! The figure is transfers per second of CPU time of the whole process, background threads and
-//! kernel included, which a busy machine distorts least. At the end both engines must give every
-//! account the same balance.
+//! Both run the same blocks before the timed ones, so that what is kept between blocks is there:
+//! the figures are those of a steady state. A figure is things per second of CPU time of the whole
+//! process, background threads and kernel included, which a busy machine distorts least. At the
+//! end both engines must have used the same gas and hold the same balances and values.
 //!
-//! `cargo run --release --manifest-path peers/engine/Cargo.toml [-- --rounds N] [--verbose]`; with
-//! `--alone` only Girrona runs, for a profiler.
+//! `cargo run --release --manifest-path peers/engine/Cargo.toml [-- --only NAME] [--rounds N]
+//! [--verbose]`; with `--alone` only Girrona runs, for a profiler; with `--quick` both are built
+//! without optimisation and do a tenth, to see that it works.
 
+#[path = "../../casper/src/acts.rs"]
+mod acts;
 #[path = "../../casper/src/clock.rs"]
 mod clock;
+#[path = "../../../crates/homes/node/src/code.rs"]
+mod code;
 mod girrona;
+#[allow(dead_code, reason = "the conformance suite uses all of it")]
+#[path = "conformance/guest.rs"]
+mod guest;
 #[path = "../../casper/src/plan.rs"]
 mod plan;
+mod programs;
 mod report;
 mod workload;
 
@@ -36,55 +46,60 @@ use crate::{
     workload::Workload,
 };
 
-/// Transfers in a block, and blocks of that size: what our chainspec allows, and Casper's mainnet.
-const SHAPES: [(usize, usize); 2] = [(4_000, 10), (650, 20)];
-
 fn main() -> Result<()> {
-    let Arguments { rounds, verbose, alone } = arguments()?;
+    let Arguments { rounds, verbose, alone, quick, only, peer } = arguments()?;
     let engines: &[Engine] =
         if alone { &[Engine::Girrona] } else { &[Engine::Peer, Engine::Girrona] };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     std::fs::create_dir_all(&folder).context("create the folder for the data")?;
-    let peer = if alone { PathBuf::new() } else { build_peer()? };
+    let peer = match peer {
+        Some(peer) => peer,
+        None if alone => PathBuf::new(),
+        None => build_peer(quick)?,
+    };
     let mut runs = Vec::new();
-    for (transfers, blocks) in SHAPES {
-        // One block more: the first one of every engine only warms it up.
-        let workload = Workload::new(transfers, blocks + 1);
+    for name in workload::names().filter(|name| only.as_ref().is_none_or(|only| name == only)) {
+        let workload = Workload::new(name, &root.join("contracts/wasm"), quick)?;
         for round in 0..rounds {
-            let mut balances = Vec::new();
+            let mut ends = Vec::new();
             for &engine in engines {
                 let data = tempfile::tempdir_in(&folder).context("create a folder for data")?;
-                let Played { steps, balances: after } = match engine {
+                let played = match engine {
                     Engine::Peer => play_peer(&peer, &workload, data.path())?,
-                    Engine::Girrona => girrona::play(&workload, data.path())?,
+                    Engine::Girrona => girrona::play(&workload.plan, data.path())?,
                 };
-                let run = Run { engine, block: transfers, transfers: transfers * blocks, steps };
+                let run = Run::new(engine, &workload, played.steps);
                 if verbose {
                     eprintln!("round {round}: {}", report::details(&run));
                 }
                 runs.push(run);
-                balances.push(after);
+                ends.push((played.gas, played.ends));
             }
-            ensure!(
-                balances.windows(2).all(|pair| pair[0] == pair[1]),
-                "the engines disagree about the balances after {blocks} blocks"
-            );
+            for pair in ends.windows(2) {
+                let differ = pair[0].1.iter().zip(&pair[1].1).position(|(one, other)| one != other);
+                ensure!(differ.is_none(), "{name}: look {differ:?} has two answers");
+                ensure!(pair[0].0 == pair[1].0, "{name}: gas {} and {}", pair[0].0, pair[1].0);
+            }
         }
     }
+    ensure!(!runs.is_empty(), "there are {}", workload::names().collect::<Vec<_>>().join(", "));
     println!("{}", report::table(&runs));
     Ok(())
 }
 
 /// Builds the peer's program.
-fn build_peer() -> Result<PathBuf> {
+fn build_peer(quick: bool) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../casper");
     let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
-        .args(["build", "--locked", "--release", "--target-dir", "target"])
+        .args(["build", "--locked", "--target-dir", "target"])
+        .args((!quick).then_some("--release"))
         .current_dir(&folder)
         .status()
         .context("start cargo")?;
     ensure!(status.success(), "the peer does not build");
-    Ok(folder.join("target/release/peer-casper"))
+    let built = if quick { "target/debug" } else { "target/release" };
+    Ok(folder.join(built).join("peer-casper"))
 }
 
 /// Lets the peer play the plan.
@@ -94,6 +109,7 @@ fn play_peer(peer: &Path, workload: &Workload, data: &Path) -> Result<Played> {
     let state = data.join("state");
     std::fs::create_dir(&state).context("create a folder for the state")?;
     let output = Command::new(peer)
+        .arg("play")
         .args([&plan, &state])
         .stderr(Stdio::inherit())
         .output()
@@ -110,10 +126,17 @@ struct Arguments {
     verbose: bool,
     /// Whether to leave the peer out.
     alone: bool,
+    /// Whether to do a tenth.
+    quick: bool,
+    /// The one workload to run; all of them when there is none.
+    only: Option<String>,
+    /// The peer's program, when it is built already.
+    peer: Option<PathBuf>,
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut asked = Arguments { rounds: 3, verbose: false, alone: false };
+    let mut asked =
+        Arguments { rounds: 3, verbose: false, alone: false, quick: false, only: None, peer: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -125,8 +148,19 @@ fn arguments() -> Result<Arguments> {
             }
             "--verbose" => asked.verbose = true,
             "--alone" => asked.alone = true,
-            other => bail!("unknown argument `{other}`; there are --rounds N, --verbose, --alone"),
+            "--quick" => asked.quick = true,
+            "--only" => asked.only = Some(arguments.next().context("--only needs a name")?),
+            "--peer" => asked.peer = Some(arguments.next().context("--peer needs a file")?.into()),
+            other => bail!(
+                "unknown argument `{other}`; there are --only NAME, --rounds N, --verbose, \
+                 --alone, --quick and --peer FILE"
+            ),
         }
     }
     Ok(asked)
+}
+
+/// The hash that contracts use.
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    casper_types::Digest::hash(bytes).value()
 }
