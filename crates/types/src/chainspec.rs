@@ -282,6 +282,8 @@ pub struct SystemCosts {
     pub mint_costs: MintCosts,
     /// Calls of handle payment.
     pub handle_payment_costs: HandlePaymentCosts,
+    /// Calls of standard payment by code, or by a deploy that names it.
+    pub standard_payment_costs: StandardPaymentCosts,
     /// Calls of the auction.
     pub auction_costs: AuctionCosts,
 }
@@ -292,6 +294,7 @@ impl Default for SystemCosts {
             wasmless_transfer_cost: 100_000_000,
             mint_costs: MintCosts::default(),
             handle_payment_costs: HandlePaymentCosts::default(),
+            standard_payment_costs: StandardPaymentCosts::default(),
             auction_costs: AuctionCosts::default(),
         }
     }
@@ -344,6 +347,20 @@ impl Default for HandlePaymentCosts {
             get_refund_purse: 10_000,
             finalize_payment: 10_000,
         }
+    }
+}
+
+/// `[system_costs.standard_payment_costs]`, in gas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StandardPaymentCosts {
+    /// The entry point `pay`. Payment without code costs no gas.
+    pub pay: u32,
+}
+
+impl Default for StandardPaymentCosts {
+    fn default() -> Self {
+        Self { pay: 10_000 }
     }
 }
 

@@ -15,13 +15,11 @@ type Row = (&'static str, Vec<(&'static str, CLType)>, CLType);
 
 /// What a system contract can be asked.
 pub(crate) fn of(native: Native) -> EntryPoints {
-    let rows = match native {
-        Native::Mint => mint(),
-        Native::HandlePayment => handle_payment(),
-        Native::StandardPayment => {
-            vec![("pay", vec![("amount", CLType::U512)], or_error(CLType::Unit, CLType::U32))]
-        }
-        Native::Auction => auction(),
+    let (rows, kind) = match native {
+        Native::Mint => (mint(), EntryPointType::Called),
+        Native::HandlePayment => (handle_payment(), EntryPointType::Called),
+        Native::StandardPayment => (standard_payment(), EntryPointType::Caller),
+        Native::Auction => (auction(), EntryPointType::Called),
     };
     let entry_point = |(name, parameters, returns): Row| {
         let parameter = |(name, ty)| Parameter::new(name, ty);
@@ -30,7 +28,7 @@ pub(crate) fn of(native: Native) -> EntryPoints {
             parameters.into_iter().map(parameter).collect(),
             returns,
             EntryPointAccess::Public,
-            EntryPointType::Called,
+            kind,
         )
     };
     rows.into_iter().map(entry_point).collect::<Vec<_>>().into()
@@ -84,6 +82,10 @@ fn handle_payment() -> Vec<Row> {
         (FINALIZE_PAYMENT, vec![("amount", U512), ("account", ByteArray(32))], Unit),
         (DISTRIBUTE_ACCUMULATED_FEES, vec![], Unit),
     ]
+}
+
+fn standard_payment() -> Vec<Row> {
+    vec![("pay", vec![("amount", CLType::U512)], or_error(CLType::Unit, CLType::U32))]
 }
 
 fn auction() -> Vec<Row> {

@@ -5,7 +5,7 @@ use casper_types::{
     ApiError, CLTyped, CLValue, Phase, RuntimeArgs, U512, URef,
     account::AccountHash,
     bytesrepr::{FromBytes, ToBytes},
-    system::{CallStackElement, handle_payment, mint},
+    system::{CallStackElement, handle_payment, mint, standard_payment},
 };
 use girrona_vm::{Answer, Gas, Trap};
 
@@ -40,7 +40,7 @@ impl Runtime<'_, '_> {
             Native::Mint => self.call_mint(method, args, gas),
             Native::HandlePayment => self.call_handle_payment(method, args, gas),
             Native::Auction => self.call_auction(method, args, gas),
-            Native::StandardPayment => Err(Trap::NotAvailable("this system contract")),
+            Native::StandardPayment => self.call_standard_payment(method, args, gas),
         }
     }
 
@@ -154,6 +154,29 @@ impl Runtime<'_, '_> {
             methods::FINALIZE_PAYMENT | methods::DISTRIBUTE_ACCUMULATED_FEES => {
                 gas.charge(costs.finalize_payment.into())?;
                 Err(Trap::Revert(ApiError::HandlePayment(CALLED_BY_USER)))
+            }
+            other => Err(Trap::NoSuchMethod(other.to_owned())),
+        }
+    }
+}
+
+impl Runtime<'_, '_> {
+    /// Only code that runs as the account gets here, so it is the account's main purse that pays.
+    fn call_standard_payment(
+        &mut self,
+        method: &str,
+        args: &RuntimeArgs,
+        gas: &mut Gas,
+    ) -> Result<CLValue, Trap> {
+        match method {
+            standard_payment::METHOD_PAY => {
+                gas.charge(self.job.law().system_costs.standard_payment_costs.pay.into())?;
+                let amount: U512 = arg(args, standard_payment::ARG_AMOUNT)?;
+                let target = SYSTEM.payment_purse_for_guests();
+                let paid =
+                    self.mint_transfer(Some(SYSTEM.account), self.main_purse, target, amount, None);
+                paid?.map_err(revert)?;
+                value(())
             }
             other => Err(Trap::NoSuchMethod(other.to_owned())),
         }
