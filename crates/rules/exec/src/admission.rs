@@ -67,7 +67,7 @@ pub enum AdmissionError {
     #[error("transfer is not valid for payment code")]
     PaymentTransfer,
     /// The module breaks a rule of this network.
-    #[error("{0}")]
+    #[error("{}", .0.detail())]
     Module(PrepareError),
 }
 
@@ -204,8 +204,10 @@ impl From<Unresolved> for AdmissionError {
             Unresolved::Transfer => Self::PaymentTransfer,
             Unresolved::Name(name) => Self::NoName(name),
             Unresolved::NameKind(name) => Self::NameKind(name),
-            Unresolved::Contract(hash) => Self::NoContract(hash),
-            Unresolved::Package(hash) => Self::NoPackage(hash),
+            Unresolved::Contract(hash) | Unresolved::ContractKind(hash, _) => {
+                Self::NoContract(hash)
+            }
+            Unresolved::Package(hash) | Unresolved::PackageKind(hash, _) => Self::NoPackage(hash),
             Unresolved::Version(version) => Self::Version(version.contract_version()),
             Unresolved::NoVersion(hash) => Self::NoVersion(hash),
             Unresolved::EntryPoint(name) => Self::NoEntryPoint(name),

@@ -8,8 +8,8 @@
 //! - all went well.
 
 use casper_types::{
-    AccessRights, Account, CLType, DeployInfo, Key, Phase, RuntimeArgs, StoredValue, TransferAddr,
-    U512, URef, execution::ExecutionResultV1,
+    AccessRights, Account, ApiError, DeployInfo, Key, Phase, RuntimeArgs, StoredValue,
+    TransferAddr, U512, URef, execution::ExecutionResultV1,
 };
 use girrona_state::{Changes, Reader, View};
 use girrona_types::{Chainspec, deploy::ARG_AMOUNT};
@@ -126,8 +126,10 @@ fn execute_code(
     let mut lookup = |key: &Key| Ok(ledger.view.read(key)?);
     let session = resolve(deploy.session(), sender.account, major, &mut lookup)?;
     let session = match session {
-        Ok(target) => target,
-        Err(unresolved) => return job.refuse(ledger, sender, unresolved.into(), price),
+        Err(unresolved) if !unresolved.is_found_late() => {
+            return job.refuse(ledger, sender, unresolved.into(), price);
+        }
+        found_or_late => found_or_late,
     };
     if sender.balance < penalty {
         return job.refuse(ledger, sender, Failure::InsufficientPayment, price);
@@ -139,18 +141,24 @@ fn execute_code(
         Ok(ledger.view.read(key)?)
     })?;
     let payment = match payment {
-        Ok(target) => target,
-        Err(unresolved) => return job.refuse(ledger, sender, unresolved.into(), price),
+        Err(unresolved) if !unresolved.is_found_late() => {
+            return job.refuse(ledger, sender, unresolved.into(), price);
+        }
+        found_or_late => found_or_late,
     };
 
     // Payment: it has to put motes into the payment purse, at least what it costs itself.
     let payment = match payment {
-        Target::Module([]) => standard_payment(ledger, sender, deploy.payment().args())?,
-        target => {
+        Ok(Target::Module([])) => {
+            let args = deploy.payment().args();
+            standard_payment(job.law(), ledger, sender, args, payment_gas_limit)?
+        }
+        Ok(target) => {
             let args = deploy.payment().args();
             let program = program(target);
             runtime::run(job, ledger, code, program, args, Phase::Payment, payment_gas_limit)?
         }
+        Err(unresolved) => Run::failed(unresolved.into()),
     };
     if let Some(failure) = payment.failure {
         // Casper shows the gas used by a module that it could not even start: none.
@@ -177,8 +185,12 @@ fn execute_code(
     let gas_limit =
         gas_for(paid, price).and_then(|gas| gas.checked_sub(payment.gas)).unwrap_or_default();
     let args = deploy.session().args();
-    let session =
-        runtime::run(job, ledger, code, program(session), args, Phase::Session, gas_limit)?;
+    let session = match session {
+        Ok(target) => {
+            runtime::run(job, ledger, code, program(target), args, Phase::Session, gas_limit)?
+        }
+        Err(unresolved) => Run::failed(unresolved.into()),
+    };
     let malformed = session.failure.as_ref().is_some_and(Failure::is_malformed);
     if malformed || (session.gas.is_zero() && paid < penalty) {
         let failure = session.failure.unwrap_or(Failure::InsufficientPayment);
@@ -227,22 +239,35 @@ const fn program(target: Target<'_>) -> Program<'_> {
     }
 }
 
-/// Standard payment: `amount` motes from the main purse. Costs no gas.
+/// Standard payment: `amount` motes from the main purse. It gives back the gas that it uses, but
+/// there has to be some: at an absurd gas price there is not.
 fn standard_payment(
+    law: &Chainspec,
     ledger: &mut Ledger<'_>,
     sender: &Sender<'_>,
     args: &RuntimeArgs,
+    gas_limit: U512,
 ) -> Result<Run, Error> {
-    let amount = match args.get(ARG_AMOUNT) {
-        Some(value) if *value.cl_type() == CLType::U512 => value.to_t::<U512>().ok(),
-        _ => None,
+    let limit = spending_limit(args);
+    let amount: U512 = match (limit, args.get(ARG_AMOUNT)) {
+        (Err(error), _) => return Ok(Run::failed(Failure::Trap(error.into()))),
+        (_, None) => return Ok(Run::failed(Failure::revert(ApiError::MissingArgument))),
+        (_, Some(value)) => match value.to_t() {
+            Ok(amount) => amount,
+            Err(_) => return Ok(Run::failed(Failure::revert(ApiError::InvalidArgument))),
+        },
     };
-    let Some(amount) = amount else {
-        let name = ARG_AMOUNT.to_owned();
-        return Ok(Run::failed(Failure::Trap(Trap::MissingArgument { name })));
-    };
-    let mut allowance =
-        Allowance { main_purse: sender.main_purse.addr(), left: spending_limit(args) };
+    let costs = &law.system_costs;
+    let finding = U512::from(costs.handle_payment_costs.get_payment_purse);
+    match gas_limit.checked_sub(finding) {
+        None => return Ok(Run::failed(Failure::Trap(Trap::OutOfGas))),
+        Some(left) if left < U512::from(costs.mint_costs.transfer) => {
+            return Ok(Run::failed(Failure::revert(ApiError::Transfer)));
+        }
+        Some(_) => {}
+    }
+    // The whole of it may go, and no more.
+    let mut allowance = Allowance { main_purse: sender.main_purse.addr(), left: amount };
     let target = URef::new(SYSTEM.payment_purse, AccessRights::ADD);
     match ledger.transfer(&mut allowance, sender.main_purse, target, amount)? {
         Ok(()) => Ok(Run::default()),

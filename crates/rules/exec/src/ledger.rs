@@ -144,7 +144,7 @@ impl<'a> Ledger<'a> {
         target: URef,
         motes: U512,
     ) -> MintResult<()> {
-        if !source.is_writeable() || !target.is_addable() {
+        if !source.is_readable() || !source.is_writeable() || !target.is_addable() {
             return Ok(Err(mint::Error::InvalidAccessRights));
         }
         let Some(balance) = self.balance(source.addr())? else {

@@ -68,6 +68,10 @@ pub(crate) fn run(
     phase: Phase,
     gas_limit: U512,
 ) -> Result<Run, Error> {
+    let left = match spending_limit(args) {
+        Ok(left) => left,
+        Err(error) => return Ok(Run::failed(Failure::Trap(error.into()))),
+    };
     let prepared = match program {
         Program::Module(module) => match code.code(module, &job.law().wasm) {
             Ok(prepared) => Some(prepared),
@@ -97,7 +101,8 @@ pub(crate) fn run(
         code,
         account: account.account_hash(),
         main_purse,
-        allowance: Allowance { main_purse: main_purse.addr(), left: spending_limit(args) },
+        manages_keys: account.can_manage_keys_with(&job.signed.signers),
+        allowance: Allowance { main_purse: main_purse.addr(), left },
         phase,
         addresses: Addresses::of(job.signed.deploy.hash(), phase),
         transfers: Vec::new(),
@@ -130,6 +135,8 @@ struct Runtime<'r, 'a> {
     code: &'r mut dyn CodeSource,
     account: AccountHash,
     main_purse: URef,
+    /// Whether those who signed weigh enough to change the account's keys and thresholds.
+    manages_keys: bool,
     allowance: Allowance,
     phase: Phase,
     addresses: Addresses,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use casper_types::{Account, Approval, Deploy, PublicKey, RuntimeArgs, U512, account::AccountHash};
+use casper_types::{
+    Account, Approval, CLValueError, Deploy, PublicKey, RuntimeArgs, U512, account::AccountHash,
+};
 
 use crate::error::Failure;
 
@@ -65,7 +67,8 @@ impl<'a> From<&'a Deploy> for Signed<'a> {
     }
 }
 
-/// What the `amount` argument allows code to take out of the main purse: nothing without one.
-pub(crate) fn spending_limit(args: &RuntimeArgs) -> U512 {
-    args.try_get_number(girrona_types::deploy::ARG_AMOUNT).unwrap_or_default()
+/// What the `amount` argument allows code to take out of the main purse: nothing without one, or
+/// when it is no number. Bytes that are not the number they claim to be are an error.
+pub(crate) fn spending_limit(args: &RuntimeArgs) -> Result<U512, CLValueError> {
+    args.try_get_number(girrona_types::deploy::ARG_AMOUNT)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use casper_types::{
-    Account, ExecutableDeployItem, HashAddr, Key, StoredValue, URef,
+    Account, ExecutableDeployItem, HashAddr, Key, StoredValue, StoredValueTypeMismatch, URef,
     contracts::{ContractHash, ContractPackageHash, ContractVersion, ContractVersionKey},
 };
 use girrona_vm::Trap;
@@ -34,10 +34,14 @@ pub(crate) enum Unresolved {
     Name(String),
     /// The name leads to something that is no contract.
     NameKind(String),
-    /// Nothing is stored there, or no contract.
+    /// Nothing is stored there.
     Contract(ContractHash),
-    /// Nothing is stored there, or no package.
+    /// What is stored there is no contract, but something of this name.
+    ContractKind(ContractHash, String),
+    /// Nothing is stored there.
     Package(ContractPackageHash),
+    /// What is stored there is no package, but something of this name.
+    PackageKind(ContractPackageHash, String),
     /// The package has no such version, or it is disabled.
     Version(ContractVersionKey),
     /// The package has no version that is enabled.
@@ -54,11 +58,26 @@ impl From<Unresolved> for Failure {
             Unresolved::Name(name) => Self::Trap(Trap::NamedKeyNotFound(name)),
             Unresolved::NameKind(_) => Self::UnsupportedKeyType,
             Unresolved::Contract(hash) => missing(hash.value()),
+            Unresolved::ContractKind(hash, found) => {
+                Self::Trap(mismatch(&Key::Hash(hash.value()), "Contract", found))
+            }
             Unresolved::Package(hash) => missing(hash.value()),
+            Unresolved::PackageKind(_, found) => {
+                let expected = "ContractPackage".to_owned();
+                Self::Trap(StoredValueTypeMismatch::new(expected, found).into())
+            }
             Unresolved::Version(version) => Self::Trap(Trap::InvalidVersion(version)),
             Unresolved::NoVersion(hash) => Self::Trap(Trap::NoActiveVersions(hash)),
             Unresolved::EntryPoint(name) => Self::Trap(Trap::NoSuchMethod(name)),
         }
+    }
+}
+
+impl Unresolved {
+    /// Whether Casper notices only when it is about to run: the phase has begun then, and fails
+    /// without having used gas.
+    pub(crate) const fn is_found_late(&self) -> bool {
+        matches!(self, Self::Contract(_) | Self::ContractKind(..) | Self::EntryPoint(_))
     }
 }
 
@@ -104,7 +123,8 @@ pub(crate) fn resolve<'d>(
             Ok(Target::Stored(hash, entry_point))
         }
         Some(StoredValue::Contract(_)) => Err(Unresolved::EntryPoint(entry_point.clone())),
-        _ => Err(Unresolved::Contract(hash)),
+        Some(other) => Err(Unresolved::ContractKind(hash, other.type_name())),
+        None => Err(Unresolved::Contract(hash)),
     })
 }
 
@@ -135,8 +155,10 @@ fn of_package(
     lookup: &mut Lookup<'_>,
 ) -> Result<Result<ContractHash, Unresolved>, Error> {
     let record = lookup(&Key::Hash(hash.value()))?;
-    let Some(StoredValue::ContractPackage(package)) = record.as_deref() else {
-        return Ok(Err(Unresolved::Package(hash)));
+    let package = match record.as_deref() {
+        Some(StoredValue::ContractPackage(package)) => package,
+        Some(other) => return Ok(Err(Unresolved::PackageKind(hash, other.type_name()))),
+        None => return Ok(Err(Unresolved::Package(hash))),
     };
     let key = match version {
         Some(version) => ContractVersionKey::new(major, version),
@@ -156,4 +178,12 @@ pub(crate) fn held_uref(account: &Account, wanted: URef) -> Option<&Key> {
         .named_keys()
         .keys()
         .find(|key| matches!(key, Key::URef(held) if held.addr() == wanted.addr()))
+}
+
+/// Casper's words for a stored value of another kind than the code that runs needs.
+pub(crate) fn mismatch(key: &Key, expected: &str, found: String) -> Trap {
+    Trap::FunctionNotFound(format!(
+        "Type mismatch for value under {key:?}: TypeMismatch {{ expected: {expected:?}, found: \
+         {found:?} }}"
+    ))
 }

@@ -77,7 +77,10 @@ fn transfer(
     let (Some(after_payment), Some(after)) = (after_payment, after) else {
         return Err(Failure::InsufficientPayment.into());
     };
-    if !source.is_writeable() || matches!(&to, To::Purse(purse) if !purse.is_addable()) {
+    if !source.is_readable()
+        || !source.is_writeable()
+        || matches!(&to, To::Purse(purse) if !purse.is_addable())
+    {
         return Err(Failure::revert(mint::Error::InvalidAccessRights).into());
     }
 

@@ -193,7 +193,7 @@ fn kinds() -> Vec<Kind> {
         Kind::new(
             "payment without an amount",
             |w| w.deploy(ANA, module(vec![], none()), module(guest::idles(), none())),
-            "Missing argument: amount",
+            "ApiError::MissingArgument [2]",
             penalty,
             penalty,
         ),

@@ -15,7 +15,8 @@ use wasm_encoder::{
 };
 use wasmparser::{
     CompositeInnerType, ExternalKind, FuncToValidate, FuncValidatorAllocations, FunctionBody,
-    Parser, Payload, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    Parser, Payload, TypeRef, TypeSectionReader, ValidPayload, Validator, ValidatorResources,
+    WasmFeatures,
 };
 
 use crate::abi::{Function, Prices};
@@ -66,6 +67,12 @@ pub fn instrument(wasm: &[u8], config: &WasmConfig) -> Result<Instrumented, Prep
     let mut validator = Validator::new_with_features(features());
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload?;
+        // The validator says no too, in its own words.
+        if let Payload::TableSection(tables) = &payload
+            && tables.count() > 1
+        {
+            return refuse("the number of tables must be at most one".to_owned());
+        }
         match validator.payload(&payload)? {
             ValidPayload::Func(function, body) => pass.body(function, &body)?,
             _ => pass.section(&payload)?,
@@ -80,6 +87,8 @@ struct Pass<'a> {
     config: &'a WasmConfig,
     allocations: FuncValidatorAllocations,
     types: Vec<Signature>,
+    /// The same, as they were read.
+    type_section: Option<TypeSectionReader<'a>>,
     /// Type of each function, imports first.
     functions: Vec<u32>,
     imports: Vec<Function>,
@@ -99,6 +108,7 @@ impl<'a> Pass<'a> {
             config,
             allocations: FuncValidatorAllocations::default(),
             types: Vec::new(),
+            type_section: None,
             functions: Vec::new(),
             imports: Vec::new(),
             has_memory: false,
@@ -111,7 +121,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Checks one section that the validator has accepted and writes its successor.
-    fn section(&mut self, payload: &Payload<'_>) -> Result<(), PrepareError> {
+    fn section(&mut self, payload: &Payload<'a>) -> Result<(), PrepareError> {
         match payload {
             Payload::TypeSection(section) => {
                 for group in section.clone() {
@@ -120,6 +130,7 @@ impl<'a> Pass<'a> {
                     }
                 }
                 self.copy(SectionId::Type, section.range());
+                self.type_section = Some(section.clone());
             }
             Payload::ImportSection(section) => {
                 within("imports", section.count(), limits::FUNCTIONS_MAX)?;
@@ -248,7 +259,11 @@ impl<'a> Pass<'a> {
             return missing(format!("Module {} not found", import.module));
         }
         let Some(function) = Function::named(name) else {
-            return missing(format!("host module doesn't export function with name {name}"));
+            return match name {
+                // Casper's meter is a function of this name; ours is not, and has none.
+                "gas" => refuse("module imports a non-existent function".to_owned()),
+                _ => missing(format!("host module doesn't export function with name {name}")),
+            };
         };
         let expected = Signature {
             params: function.params(),
@@ -257,10 +272,11 @@ impl<'a> Pass<'a> {
         };
         let actual = usize::try_from(ty).ok().and_then(|ty| self.types.get(ty));
         if actual != Some(&expected) {
+            let given: Vec<_> = (0..function.params()).map(|_| wasmparser::ValType::I32).collect();
             return missing(format!(
-                "Expected function {name} to take {} and return {} values, all of type i32",
-                function.params(),
-                u32::from(function.returns())
+                "Expected function with type {}, but actual type is {} for entry {name}",
+                self.type_in_words(ty)?,
+                in_words(&given, given.first().filter(|_| function.returns())),
             ));
         }
         self.imports.push(function);
@@ -268,10 +284,27 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// A type of the module as Casper's interpreter prints it.
+    fn type_in_words(&self, index: u32) -> Result<String, PrepareError> {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let mut types = Vec::new();
+        for group in self.type_section.iter().cloned().flatten() {
+            types.extend(group?.into_types().map(|ty| ty.composite_type.inner));
+        }
+        Ok(match types.get(index) {
+            Some(CompositeInnerType::Func(ty)) => in_words(ty.params(), ty.results().first()),
+            _ => String::new(),
+        })
+    }
+
     fn memory(&mut self, initial: u64, maximum: Option<u64>) -> Result<(), PrepareError> {
         let allowed = u64::from(self.config.max_memory);
         let maximum = maximum.unwrap_or(allowed);
-        if initial > maximum || maximum > allowed {
+        if initial > maximum {
+            let text = format!("maximum limit {maximum} is less than minimum {initial}");
+            return Err(PrepareError::Instantiation(text));
+        }
+        if maximum > allowed {
             let text = "Module requested too much memory".to_owned();
             return Err(PrepareError::Instantiation(text));
         }
@@ -321,6 +354,17 @@ impl<'a> Pass<'a> {
         let data = self.wasm.get(range).unwrap_or_default();
         self.module.section(&RawSection { id: id.into(), data });
     }
+}
+
+fn in_words(params: &[wasmparser::ValType], result: Option<&wasmparser::ValType>) -> String {
+    let name = |ty: &wasmparser::ValType| match ty {
+        wasmparser::ValType::I32 => "I32",
+        wasmparser::ValType::I64 => "I64",
+        _ => "another",
+    };
+    let params = params.iter().map(name).collect::<Vec<_>>().join(", ");
+    let result = result.map_or("None".to_owned(), |ty| format!("Some({})", name(ty)));
+    format!("Signature {{ params: [{params}], return_type: {result} }}")
 }
 
 fn signature(ty: &CompositeInnerType) -> Result<Signature, PrepareError> {

@@ -28,14 +28,27 @@ pub enum PrepareError {
     Instantiation(String),
 }
 
+impl PrepareError {
+    /// The text with what Casper's leaves out.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Preprocessing(Refusal::OperationForbidden(what)) => format!("{self}: {what}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 /// A rule of form that a module breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// Not a WebAssembly module of the accepted features.
     #[error("Deserialization error: {0}")]
     Deserialize(String),
-    /// An instruction without a price.
-    #[error("Encountered operation forbidden by gas rules: {0}")]
+    /// An instruction without a price; Casper does not say which.
+    #[error(
+        "Encountered operation forbidden by gas rules. Consult instruction -> metering config map"
+    )]
     OperationForbidden(String),
     /// No memory of its own.
     #[error("Memory section should exist")]

@@ -6,12 +6,9 @@
 
 use std::fmt::Write as _;
 
-use casper_types::account::{
-    AddKeyFailure, RemoveKeyFailure, SetThresholdFailure, UpdateKeyFailure,
-};
 use casper_types::contracts::{ContractHash, ContractPackageHash, ContractVersionKey};
 use casper_types::{
-    AccessRights, ApiError, CLValueError, Key, StoredValueTypeMismatch, URef, bytesrepr, system,
+    AccessRights, ApiError, CLValueError, Key, StoredValueTypeMismatch, URef, bytesrepr,
 };
 use thiserror::Error;
 
@@ -54,12 +51,6 @@ pub enum Trap {
     /// The context has no key of that name.
     #[error("Named key {0} not found")]
     NamedKeyNotFound(String),
-    /// The URef has no value.
-    #[error("URef not found: {0}")]
-    URefNotFound(URef),
-    /// The key is not a URef and the operation takes only those.
-    #[error("Key is not a URef: {0}")]
-    KeyIsNotAURef(Key),
     /// A key of another kind than the operation takes.
     #[error("Unexpected Key variant: {0}")]
     UnexpectedKeyVariant(Key),
@@ -104,33 +95,9 @@ pub enum Trap {
     /// Contracts call each other deeper than the law allows.
     #[error("Runtime stack overflow")]
     RuntimeStackOverflow,
-    /// A named argument is missing.
-    #[error("Missing argument: {name}")]
-    MissingArgument {
-        /// Its name.
-        name: String,
-    },
     /// A dictionary item key of more than 128 bytes was looked up.
     #[error("Dictionary item key exceeded maximum length")]
     DictionaryItemKeyExceedsLength,
-    /// An associated key could not be added.
-    #[error("{0}")]
-    AddKeyFailure(AddKeyFailure),
-    /// An associated key could not be removed.
-    #[error("{0}")]
-    RemoveKeyFailure(RemoveKeyFailure),
-    /// An associated key could not be changed.
-    #[error("{0}")]
-    UpdateKeyFailure(UpdateKeyFailure),
-    /// An action threshold could not be set.
-    #[error("{0}")]
-    SetThresholdFailure(SetThresholdFailure),
-    /// A system contract refused.
-    #[error("{0}")]
-    SystemContract(system::Error),
-    /// A part of Casper's system that this network does not serve yet.
-    #[error("not available on this network yet: {0}")]
-    NotAvailable(&'static str),
     /// Any other reason of the host's that belongs to the outcome of the deploy.
     #[error("{0}")]
     Host(String),
@@ -173,11 +140,5 @@ impl From<CLValueError> for Trap {
 impl From<StoredValueTypeMismatch> for Trap {
     fn from(error: StoredValueTypeMismatch) -> Self {
         Self::TypeMismatch(error)
-    }
-}
-
-impl From<system::Error> for Trap {
-    fn from(error: system::Error) -> Self {
-        Self::SystemContract(error)
     }
 }

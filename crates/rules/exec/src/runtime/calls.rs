@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     system::SYSTEM,
+    target::mismatch,
     urefs::{deposit_only, urefs_in},
 };
 
@@ -187,7 +188,7 @@ impl<'r> Runtime<'r, '_> {
         let key = Key::Hash(hash.value());
         match self.stored(key)?.as_ref() {
             StoredValue::Contract(contract) => Ok(contract.clone()),
-            other => Err(mismatch(&key, "Contract", other)),
+            other => Err(mismatch(&key, "Contract", other.type_name())),
         }
     }
 
@@ -195,7 +196,7 @@ impl<'r> Runtime<'r, '_> {
         let key = Key::Hash(hash.value());
         match self.stored(key)?.as_ref() {
             StoredValue::ContractPackage(package) => Ok(package.clone()),
-            other => Err(mismatch(&key, "ContractPackage", other)),
+            other => Err(mismatch(&key, "ContractPackage", other.type_name())),
         }
     }
 
@@ -207,13 +208,4 @@ impl<'r> Runtime<'r, '_> {
     pub(super) fn major(&self) -> u32 {
         self.job.law().protocol.version.value().major
     }
-}
-
-/// Casper's words for a stored value of another kind.
-fn mismatch(key: &Key, expected: &str, found: &StoredValue) -> Trap {
-    let found = found.type_name();
-    Trap::FunctionNotFound(format!(
-        "Type mismatch for value under {key:?}: TypeMismatch {{ expected: {expected:?}, found: \
-         {found:?} }}"
-    ))
 }

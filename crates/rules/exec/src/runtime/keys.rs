@@ -13,13 +13,13 @@ use super::Runtime;
 
 impl Runtime<'_, '_> {
     /// The account, if the running code may manage its keys: it runs as the account, and those who
-    /// signed weigh enough.
+    /// signed weighed enough when it began. What it changes itself does not bind it, so that one
+    /// deploy can add keys and then raise both thresholds.
     fn managed_account(&mut self) -> Result<Option<Account>, Trap> {
-        if !self.frame.is_session() {
+        if !self.frame.is_session() || !self.manages_keys {
             return Ok(None);
         }
-        let account = self.current_account()?;
-        Ok(Some(account).filter(|account| account.can_manage_keys_with(&self.job.signed.signers)))
+        self.current_account().map(Some)
     }
 
     pub(super) fn key_add(

@@ -27,7 +27,7 @@ impl Runtime<'_, '_> {
         let Some(stored) = self.lookup(key)? else {
             return Ok(None);
         };
-        CLValue::try_from(Arc::unwrap_or_clone(stored)).map(Some).map_err(Trap::from)
+        as_value(Arc::unwrap_or_clone(stored)).map(Some)
     }
 
     pub(super) fn value_write(
@@ -60,9 +60,10 @@ impl Runtime<'_, '_> {
         }
         self.know_key(&key)?;
         self.know_value(&value)?;
-        let delta = delta(&value)?;
-        gas.charge_bytes(StoredValue::CLValue(value).serialized_length(), self.gas_per_byte())?;
-        self.add_delta(key, delta)
+        // Whatever comes of it, its bytes are paid for.
+        let stored = StoredValue::CLValue(value.clone());
+        gas.charge_bytes(stored.serialized_length(), self.gas_per_byte())?;
+        self.add_delta(key, delta(&value)?)
     }
 
     /// Adds to something that a guest named, so everything may be wrong with it.
@@ -138,7 +139,7 @@ impl Runtime<'_, '_> {
             return Ok(None);
         };
         let stored = handle_stored_dictionary_value(*key, Arc::unwrap_or_clone(stored))?;
-        CLValue::try_from(stored).map(Some).map_err(Trap::from)
+        as_value(stored).map(Some)
     }
 
     pub(super) fn item_put(
@@ -157,6 +158,18 @@ impl Runtime<'_, '_> {
         let wrapped = CLValueDictionary::new(value, seed.addr().to_vec(), item.to_vec());
         let wrapped = StoredValue::CLValue(CLValue::from_t(wrapped)?);
         self.put(Key::dictionary(seed, item), wrapped, gas)
+    }
+}
+
+/// A stored value as code gets it: packages as the bytes that they are.
+fn as_value(stored: StoredValue) -> Result<CLValue, Trap> {
+    match stored {
+        StoredValue::CLValue(value) => Ok(value),
+        StoredValue::ContractPackage(package) => Ok(CLValue::from_t(package)?),
+        other => {
+            let expected = "CLValue".to_owned();
+            Err(StoredValueTypeMismatch::new(expected, other.type_name()).into())
+        }
     }
 }
 
@@ -179,7 +192,7 @@ fn delta(value: &CLValue) -> Result<Delta, Trap> {
             Ok(Delta::Keys(one_name(&name, key)))
         }
         other => {
-            let expected = "I32, U64, U128, U256, U512 or (String, Key)".to_owned();
+            let expected = "I32, U64, U128, U256, U512 or (String, Key) tuple".to_owned();
             Err(StoredValueTypeMismatch::new(expected, format!("{other:?}")).into())
         }
     }

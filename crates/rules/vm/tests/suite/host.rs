@@ -103,7 +103,7 @@ impl World {
     }
 
     fn as_uref(key: Key) -> Result<URef, Trap> {
-        key.as_uref().copied().ok_or(Trap::KeyIsNotAURef(key))
+        key.as_uref().copied().ok_or(Trap::UnexpectedKeyVariant(key))
     }
 
     fn shift(&mut self, from: URefAddr, to: URefAddr, amount: U512) -> Result<(), ApiError> {

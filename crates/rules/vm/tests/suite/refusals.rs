@@ -55,11 +55,13 @@ fn a_module_without_a_memory_of_its_own_is_refused() {
 fn memory_is_limited_to_what_the_law_allows() {
     assert!(prepared("(module (memory 64 64))").is_ok());
     assert!(prepared("(module (memory 64))").is_ok());
-    for memory in ["(memory 65)", "(memory 1 65)", "(memory 65536)"] {
-        assert_eq!(
-            refusal(&format!("(module {memory})")),
-            "Interpreter error: Module requested too much memory"
-        );
+    for (memory, text) in [
+        ("(memory 65)", "maximum limit 64 is less than minimum 65"),
+        ("(memory 65536)", "maximum limit 64 is less than minimum 65536"),
+        ("(memory 1 65)", "Module requested too much memory"),
+    ] {
+        let refusal = refusal(&format!("(module {memory})"));
+        assert_eq!(refusal, format!("Interpreter error: {text}"));
     }
 }
 
@@ -223,8 +225,10 @@ fn floats_are_refused_in_every_place() {
         let text = format!("(module (memory 1) (func {body}))");
         assert_eq!(
             preprocessing(&text),
-            format!("Encountered operation forbidden by gas rules: {name}"),
+            "Encountered operation forbidden by gas rules. Consult instruction -> metering config \
+             map"
         );
+        assert!(prepared(&text).unwrap_err().detail().ends_with(&format!(": {name}")), "{name}");
     }
     preprocessing("(module (memory 1) (func (param f32)))");
     preprocessing("(module (memory 1) (func (result f64) unreachable))");
@@ -345,7 +349,7 @@ fn only_known_functions_of_the_host_can_be_imported() {
     );
     assert_eq!(
         import("\"env\" \"gas\" (func (param i32))"),
-        "Interpreter error: host module doesn't export function with name gas"
+        "Wasm preprocessing error: Wasm validation error: module imports a non-existent function"
     );
     assert_eq!(
         import("\"env\" \"casper_print\" (func (param i32 i32))"),
@@ -357,16 +361,19 @@ fn only_known_functions_of_the_host_can_be_imported() {
     );
     assert_eq!(import("\"env\" \"g\" (global i32)"), "Interpreter error: Export g not found");
     assert_eq!(import("\"env\" \"t\" (table 1 funcref)"), "Interpreter error: Export t not found");
-    for wrong in [
-        "(func (param i32 i32) (result i32))",
-        "(func (param i32))",
-        "(func (param i32 i64))",
-        "(func)",
+    for (wrong, params, result) in [
+        ("(func (param i32 i32) (result i32))", "I32, I32", "Some(I32)"),
+        ("(func (param i32))", "I32", "None"),
+        ("(func (param i32 i64))", "I32, I64", "None"),
+        ("(func)", "", "None"),
     ] {
         assert_eq!(
             import(&format!("\"env\" \"casper_ret\" {wrong}")),
-            "Interpreter error: Expected function casper_ret to take 2 and return 0 values, all of \
-             type i32"
+            format!(
+                "Interpreter error: Expected function with type Signature {{ params: [{params}], \
+                 return_type: {result} }}, but actual type is Signature {{ params: [I32, I32], \
+                 return_type: None }} for entry casper_ret"
+            )
         );
     }
 }
