@@ -8,12 +8,15 @@ use casper_types::{
 };
 use girrona_state::{BlockState, Changes, Reader};
 use girrona_types::{Chainspec, Height};
+use girrona_vm::Trap;
 
 use crate::{
+    advice::advice,
     auction::{self, EraOutcome, EraReport},
+    bill::Bill,
     code::CodeSource,
     deploy::{self, DeployOutcome, Job},
-    error::Error,
+    error::{Error, Failure},
     payment::Fees,
     signed::Signed,
     supply::recorded_supply,
@@ -70,8 +73,7 @@ pub fn execute_block<'d>(
     let mut results = Vec::new();
     let mut burnt = U512::zero();
     for signed in deploys {
-        let job = Job { fees, block: context, signed: &signed };
-        let outcome = deploy::execute(&job, &state, code)?;
+        let outcome = deploy::execute(&job(context, fees, &signed), &state, code)?;
         state.apply(outcome.changes)?;
         burnt = burnt.checked_add(outcome.burnt).ok_or(Error::Supply)?;
         results.push((*signed.deploy.hash(), outcome.result));
@@ -105,8 +107,63 @@ pub fn execute_deploy(
     code: &mut dyn CodeSource,
 ) -> Result<DeployOutcome, Error> {
     let fees = fees(context, base)?;
-    let job = Job { fees, block: context, signed };
-    deploy::execute(&job, base, code)
+    deploy::execute(&job(context, fees, signed), base, code)
+}
+
+fn job<'j>(block: &'j BlockContext<'j>, fees: Fees<'j>, signed: &'j Signed<'j>) -> Job<'j> {
+    Job { fees, block, signed, session_gas: None }
+}
+
+/// What came of a deploy, and why.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// What clients see.
+    pub result: ExecutionResultV1,
+    /// How its cost came about.
+    pub bill: Bill,
+    /// What to do about its failure.
+    pub advice: Option<String>,
+}
+
+/// A session that ran out of gas is tried again with so many times what it had.
+const TRY_AGAIN_WITH: u64 = 20;
+
+/// Executes the first deploys of a block again and explains the last of them. One whose session ran
+/// out of gas is tried once more with more, to find out what it needs.
+///
+/// # Errors
+/// Only when the node cannot go on.
+pub fn explain<'d>(
+    context: &BlockContext<'_>,
+    deploys: impl IntoIterator<Item = Signed<'d>>,
+    base: &dyn Reader,
+    code: &mut dyn CodeSource,
+) -> Result<Option<Explained>, Error> {
+    let fees = fees(context, base)?;
+    let mut state = BlockState::new(base);
+    let mut deploys = deploys.into_iter().peekable();
+    while let Some(signed) = deploys.next() {
+        let once = job(context, fees, &signed);
+        let outcome = deploy::execute(&once, &state, code)?;
+        if deploys.peek().is_some() {
+            state.apply(outcome.changes)?;
+            continue;
+        }
+        let DeployOutcome { result, mut bill, failure, .. } = outcome;
+        let in_session = !bill.session_limit.is_zero();
+        if matches!(&failure, Some(Failure::Trap(Trap::OutOfGas))) && in_session {
+            let most = bill.session_limit.saturating_mul(U512::from(TRY_AGAIN_WITH));
+            let most = most.min(U512::from(context.law.deploys.block_gas_limit));
+            let again = Job { session_gas: Some(most), ..once };
+            let again = deploy::execute(&again, &state, code)?;
+            if !matches!(&again.failure, Some(Failure::Trap(Trap::OutOfGas))) {
+                bill.needed = Some(again.bill.used());
+            }
+        }
+        let advice = failure.map(|failure| advice(&failure, &bill));
+        return Ok(Some(Explained { result, bill, advice }));
+    }
+    Ok(None)
 }
 
 fn fees<'l>(context: &BlockContext<'l>, base: &dyn Reader) -> Result<Fees<'l>, Error> {

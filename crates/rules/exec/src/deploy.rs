@@ -16,6 +16,7 @@ use girrona_types::{Chainspec, deploy::ARG_AMOUNT};
 use girrona_vm::Trap;
 
 use crate::{
+    bill::Bill,
     block::BlockContext,
     code::CodeSource,
     error::{Error, Failure},
@@ -37,6 +38,10 @@ pub struct DeployOutcome {
     pub changes: Changes,
     /// Motes that are no more; the total supply is reduced by them at the block's end.
     pub burnt: U512,
+    /// How its cost came about.
+    pub bill: Bill,
+    /// Why it failed, as more than a text.
+    pub failure: Option<Failure>,
 }
 
 /// One deploy in its block.
@@ -45,6 +50,8 @@ pub(crate) struct Job<'j> {
     pub(crate) fees: Fees<'j>,
     pub(crate) block: &'j BlockContext<'j>,
     pub(crate) signed: &'j Signed<'j>,
+    /// Gas for the session whatever was paid, to find out how much it would need.
+    pub(crate) session_gas: Option<U512>,
 }
 
 /// The account that a deploy acts for, as it was before.
@@ -64,6 +71,7 @@ pub(crate) struct Ending {
     /// In gas.
     pub(crate) cost: U512,
     pub(crate) transfers: Vec<TransferAddr>,
+    pub(crate) bill: Bill,
 }
 
 /// Executes a deploy on `base`.
@@ -75,22 +83,23 @@ pub(crate) fn execute(
     let mut ledger = Ledger::new(View::new(base));
     let ending = run(job, &mut ledger, code)?;
     let effect = ledger.view.effects();
-    let Ending { failure, cost, transfers } = ending;
-    let result = match failure {
+    let Ending { failure, cost, transfers, bill } = ending;
+    let result = match &failure {
         None => ExecutionResultV1::Success { effect, transfers, cost },
         Some(failure) => {
             let error_message = failure.to_string();
             ExecutionResultV1::Failure { effect, transfers, cost, error_message }
         }
     };
-    Ok(DeployOutcome { result, changes: ledger.view.into_changes(), burnt: ledger.burnt })
+    let (changes, burnt) = (ledger.view.into_changes(), ledger.burnt);
+    Ok(DeployOutcome { result, changes, burnt, bill, failure })
 }
 
 fn run(job: &Job<'_>, ledger: &mut Ledger<'_>, code: &mut dyn CodeSource) -> Result<Ending, Error> {
     let start = ledger.moment();
     let unauthorized = |ledger: &mut Ledger<'_>, failure| {
         ledger.rollback(start);
-        Ok(Ending { failure: Some(failure), cost: U512::zero(), transfers: Vec::new() })
+        Ok(Ending::free(failure))
     };
     let key = Key::Account(job.signed.account);
     let Some(record) = ledger.view.read(&key)? else {
@@ -160,22 +169,29 @@ fn execute_code(
         }
         Err(unresolved) => Run::failed(unresolved.into()),
     };
+    let mut bill = Bill {
+        gas_price: price,
+        offered: ledger.paid,
+        payment: payment.used,
+        payment_limit: payment_gas_limit,
+        ..Bill::default()
+    };
     if let Some(failure) = payment.failure {
         // Casper shows the gas used by a module that it could not even start: none.
         let casper_cost = if failure.is_malformed() { payment.gas } else { payment_gas_limit };
         let cost = if job.fees.is_minimum_penalty() { payment_gas_limit } else { casper_cost };
-        return job.penalize(ledger, sender, failure, penalty, cost);
+        return job.penalize(ledger, sender, failure, penalty, cost, bill);
     }
     let least = U512::from(job.law().least_charge());
     match motes_for(payment.gas, price) {
         Some(used) if used.max(least) <= ledger.paid => {}
         Some(_) => {
             let failure = Failure::InsufficientPayment;
-            return job.penalize(ledger, sender, failure, penalty, payment_gas_limit);
+            return job.penalize(ledger, sender, failure, penalty, payment_gas_limit, bill);
         }
         None => {
             let failure = Failure::GasConversionOverflow;
-            return job.penalize(ledger, sender, failure, penalty, payment_gas_limit);
+            return job.penalize(ledger, sender, failure, penalty, payment_gas_limit, bill);
         }
     }
 
@@ -184,6 +200,7 @@ fn execute_code(
     let after_payment = ledger.moment();
     let gas_limit =
         gas_for(paid, price).and_then(|gas| gas.checked_sub(payment.gas)).unwrap_or_default();
+    let gas_limit = job.session_gas.unwrap_or(gas_limit);
     let args = deploy.session().args();
     let session = match session {
         Ok(target) => {
@@ -191,12 +208,22 @@ fn execute_code(
         }
         Err(unresolved) => Run::failed(unresolved.into()),
     };
+    bill.session = session.used;
+    bill.session_limit = gas_limit;
+    if job.session_gas.is_some() {
+        // Nobody pays for this, and nothing of it stays.
+        return Ok(Ending {
+            failure: session.failure,
+            bill,
+            ..Ending::free(Failure::Authorization)
+        });
+    }
     let malformed = session.failure.as_ref().is_some_and(Failure::is_malformed);
     if malformed || (session.gas.is_zero() && paid < penalty) {
         let failure = session.failure.unwrap_or(Failure::InsufficientPayment);
         let minimum = job.fees.is_minimum_penalty();
         let cost = if minimum { payment_gas_limit } else { session.gas };
-        return job.penalize(ledger, sender, failure, penalty, cost);
+        return job.penalize(ledger, sender, failure, penalty, cost, bill);
     }
 
     let gas = payment.gas.checked_add(session.gas).ok_or(Error::Supply)?;
@@ -211,7 +238,7 @@ fn execute_code(
                 && let Some(failure) = session.failure
             {
                 // The payment does not cover the penalty, so it is taken from the main purse.
-                return job.penalize(ledger, sender, failure, charge, cost);
+                return job.penalize(ledger, sender, failure, charge, cost, bill);
             }
             (charge, cost)
         }
@@ -226,8 +253,10 @@ fn execute_code(
         );
         ledger.view.write(Key::DeployInfo(*deploy.hash()), StoredValue::DeployInfo(info));
     }
-    job.fees.finalize(ledger, sender.main_purse.addr(), spent)?;
-    Ok(Ending { failure: session.failure, cost, transfers: session.transfers })
+    let main_purse = sender.main_purse.addr();
+    (bill.fee, bill.refund) = job.fees.finalize(ledger, main_purse, spent)?;
+    bill.penalty = spent.saturating_sub(bill.used());
+    Ok(Ending { failure: session.failure, cost, transfers: session.transfers, bill })
 }
 
 /// A session without bytes is refused by every acceptor; in a block it fails as a module that is
@@ -275,6 +304,14 @@ fn standard_payment(
     }
 }
 
+impl Ending {
+    /// A failure that costs nothing.
+    fn free(failure: Failure) -> Self {
+        let (cost, transfers) = (U512::zero(), Vec::new());
+        Self { failure: Some(failure), cost, transfers, bill: Bill::default() }
+    }
+}
+
 impl<'j> Job<'j> {
     pub(crate) const fn law(&self) -> &'j Chainspec {
         self.fees.law
@@ -291,12 +328,12 @@ impl<'j> Job<'j> {
     ) -> Result<Ending, Error> {
         if !self.fees.is_minimum_penalty() {
             ledger.rollback(sender.start);
-            let cost = U512::zero();
-            return Ok(Ending { failure: Some(failure), cost, transfers: Vec::new() });
+            return Ok(Ending::free(failure));
         }
         let charge = self.fees.penalty();
         let cost = gas_for(charge.min(sender.balance), price).unwrap_or(charge);
-        self.penalize(ledger, sender, failure, charge, cost)
+        let bill = Bill { gas_price: price, ..Bill::default() };
+        self.penalize(ledger, sender, failure, charge, cost, bill)
     }
 
     /// Ends a deploy by undoing everything and taking `charge` from its sender's main purse, or
@@ -308,12 +345,15 @@ impl<'j> Job<'j> {
         failure: Failure,
         charge: U512,
         cost: U512,
+        mut bill: Bill,
     ) -> Result<Ending, Error> {
         ledger.rollback(sender.start);
         let charge = charge.min(sender.balance);
         if !charge.is_zero() {
             self.fees.take(ledger, sender.main_purse.addr(), sender.balance, charge)?;
         }
-        Ok(Ending { failure: Some(failure), cost, transfers: Vec::new() })
+        bill.fee = charge;
+        bill.penalty = charge.saturating_sub(bill.used());
+        Ok(Ending { failure: Some(failure), cost, transfers: Vec::new(), bill })
     }
 }

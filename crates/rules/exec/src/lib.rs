@@ -24,7 +24,9 @@
 
 mod address;
 pub mod admission;
+mod advice;
 pub mod auction;
+mod bill;
 mod block;
 mod code;
 mod deploy;
@@ -41,8 +43,10 @@ mod target;
 mod transfer;
 mod urefs;
 
+pub use advice::advice;
 pub use auction::{EraOutcome, EraReport};
-pub use block::{BlockContext, BlockOutcome, execute_block, execute_deploy};
+pub use bill::{Bill, GasUse};
+pub use block::{BlockContext, BlockOutcome, Explained, execute_block, execute_deploy, explain};
 pub use code::{CodeSource, Uncached};
 pub use deploy::DeployOutcome;
 pub use error::{Error, Failure};

@@ -59,27 +59,31 @@ impl Fees<'_> {
     }
 
     /// Empties the payment purse: `spent` motes and what of the rest is not refunded are the fee.
+    /// Returns the fee and what went back.
     pub(crate) fn finalize(
         &self,
         ledger: &mut Ledger<'_>,
         main_purse: URefAddr,
         spent: U512,
-    ) -> Result<(), Error> {
+    ) -> Result<(U512, U512), Error> {
         let paid = ledger.paid;
         let unused = paid.checked_sub(spent).ok_or(Error::Supply)?;
         let refund = share(unused, self.law.core.refund_handling.ratio());
         let fee = paid.checked_sub(refund).ok_or(Error::Supply)?;
         ledger.set_balance(SYSTEM.payment_purse, U512::zero())?;
+        let mut returned = U512::zero();
         if !refund.is_zero() {
             match self.law.core.refund_handling {
                 RefundHandling::Refund(_) => {
                     let purse = refund_purse(ledger)?.unwrap_or(main_purse);
                     ledger.credit(purse, refund)?;
+                    returned = refund;
                 }
                 RefundHandling::Burn(_) => ledger.burn(refund)?,
             }
         }
-        self.pay_fee(ledger, fee)
+        self.pay_fee(ledger, fee)?;
+        Ok((fee, returned))
     }
 }
 

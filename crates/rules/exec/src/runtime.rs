@@ -23,6 +23,7 @@ use girrona_vm::{Gas, Trap};
 use self::frame::{Frame, Module};
 use crate::{
     address::Addresses,
+    bill::GasUse,
     code::CodeSource,
     deploy::Job,
     error::{Error, Failure},
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) failure: Option<Failure>,
     /// Gas it used.
     pub(crate) gas: U512,
+    /// The same, by what it was used for.
+    pub(crate) used: GasUse,
     /// Transfers it made, also if it failed in the end.
     pub(crate) transfers: Vec<TransferAddr>,
 }
@@ -114,7 +117,7 @@ pub(crate) fn run(
     let result = match (prepared, program) {
         (Some(prepared), _) => {
             let outcome = prepared.run("call", &mut runtime, gas.remaining());
-            gas.charge(outcome.gas_used).and(outcome.result)
+            gas.charge_run(&outcome).and(outcome.result)
         }
         (None, Program::Stored(contract, entry_point)) => {
             runtime.call(contract, entry_point, given, &mut gas)
@@ -125,7 +128,8 @@ pub(crate) fn run(
         return Err(error);
     }
     let failure = result.err().map(Failure::from);
-    Ok(Run { failure, gas: U512::from(gas.used()), transfers: runtime.transfers })
+    let used = GasUse::of(gas.used(), gas.parts());
+    Ok(Run { failure, gas: used.total, used, transfers: runtime.transfers })
 }
 
 /// One phase of a deploy: what all its calls share, and the one that runs.

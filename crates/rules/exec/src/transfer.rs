@@ -12,6 +12,7 @@ use casper_types::{
 
 use crate::{
     address::Addresses,
+    bill::{Bill, GasUse},
     deploy::{Ending, Job, Sender},
     error::{Error, Failure, Stop},
     ledger::Ledger,
@@ -30,9 +31,16 @@ pub(crate) fn execute(
     if sender.balance < charge {
         return job.refuse(ledger, sender, Failure::InsufficientPayment, 1);
     }
+    // A transfer has one price, and no code that could use more or less.
+    let session = GasUse { total: price, ..GasUse::default() };
+    let bill =
+        Bill { gas_price: 1, offered: price, session, session_limit: price, ..Bill::default() };
     match transfer(job, ledger, sender, price) {
-        Ok(transfer) => Ok(Ending { failure: None, cost: price, transfers: vec![transfer] }),
-        Err(Stop::Deploy(failure)) => job.penalize(ledger, sender, failure, charge, charge),
+        Ok(transfer) => {
+            let bill = Bill { fee: price, ..bill };
+            Ok(Ending { failure: None, cost: price, transfers: vec![transfer], bill })
+        }
+        Err(Stop::Deploy(failure)) => job.penalize(ledger, sender, failure, charge, charge, bill),
         Err(Stop::Node(error)) => Err(error),
     }
 }

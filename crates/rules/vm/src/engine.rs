@@ -8,6 +8,7 @@ use std::fmt;
 
 use casper_types::CLValue;
 
+use crate::gas::GasParts;
 use crate::host::Host;
 use crate::instrument::Instrumented;
 use crate::prepare::{PrepareError, Prepared};
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub result: Result<CLValue, Trap>,
     /// Gas used, at most the limit. It is charged whatever the result.
     pub gas_used: u64,
+    /// What of it was not for instructions.
+    pub gas_parts: GasParts,
 }
 
 /// Turns instrumented bytes into code.

@@ -2,7 +2,16 @@
 //!
 //! Knows: a limit and what was used of it. Does not know: what anything costs.
 
-use crate::Trap;
+use crate::{Outcome, Trap};
+
+/// What gas was used for, beside instructions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GasParts {
+    /// Host functions, and methods of the system's contracts.
+    pub host: u64,
+    /// Bytes that were written.
+    pub storage: u64,
+}
 
 /// Gas used against a limit. The injected counter of a running module and what host functions
 /// charge are one and the same: this.
@@ -10,6 +19,7 @@ use crate::Trap;
 pub struct Gas {
     limit: u64,
     used: u64,
+    parts: GasParts,
 }
 
 impl Gas {
@@ -17,15 +27,23 @@ impl Gas {
     /// inside a module can hold.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self { limit: limit.min(i64::MAX.unsigned_abs()), used: 0 }
+        Self { limit: limit.min(i64::MAX.unsigned_abs()), used: 0, parts: GasParts::default() }
     }
 
-    /// Charges `amount`.
+    /// Charges `amount` for something that the host does.
     ///
     /// # Errors
     /// [`Trap::OutOfGas`] when it does not fit; the counter then stands at its limit, so that
     /// whoever runs dry pays the whole limit.
     pub fn charge(&mut self, amount: u64) -> Result<(), Trap> {
+        let before = self.used;
+        let charged = self.take(amount);
+        let taken = self.used.saturating_sub(before);
+        self.parts.host = self.parts.host.saturating_add(taken);
+        charged
+    }
+
+    fn take(&mut self, amount: u64) -> Result<(), Trap> {
         match self.used.checked_add(amount) {
             Some(used) if used <= self.limit => {
                 self.used = used;
@@ -45,7 +63,27 @@ impl Gas {
     /// [`Trap::OutOfGas`], as [`Self::charge`].
     pub fn charge_bytes(&mut self, len: usize, per_byte: u32) -> Result<(), Trap> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        self.charge(len.saturating_mul(u64::from(per_byte)))
+        let before = self.used;
+        let charged = self.take(len.saturating_mul(u64::from(per_byte)));
+        let taken = self.used.saturating_sub(before);
+        self.parts.storage = self.parts.storage.saturating_add(taken);
+        charged
+    }
+
+    /// Charges what a run used that had what remains here.
+    ///
+    /// # Errors
+    /// [`Trap::OutOfGas`], as [`Self::charge`].
+    pub fn charge_run(&mut self, run: &Outcome) -> Result<(), Trap> {
+        self.parts.host = self.parts.host.saturating_add(run.gas_parts.host);
+        self.parts.storage = self.parts.storage.saturating_add(run.gas_parts.storage);
+        self.take(run.gas_used)
+    }
+
+    /// What of the used gas was not for instructions.
+    #[must_use]
+    pub fn parts(&self) -> GasParts {
+        self.parts
     }
 
     /// What has been used so far.

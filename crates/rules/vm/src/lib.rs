@@ -48,7 +48,7 @@ mod trap;
 mod wasmi_engine;
 
 pub use engine::{Code, Engine, Outcome, run};
-pub use gas::Gas;
+pub use gas::{Gas, GasParts};
 pub use host::{Answer, Host};
 pub use instrument::{GAS_EXPORT, Instrumented, MEMORY_EXPORT, instrument};
 pub use prepare::{PrepareError, Prepared, Refusal, prepare};

@@ -165,7 +165,7 @@ impl<'r> Runtime<'r, '_> {
         let caller = mem::replace(&mut self.frame, frame);
         let outcome = prepared.run(name, self, gas.remaining());
         let callee = mem::replace(&mut self.frame, caller);
-        gas.charge(outcome.gas_used)?;
+        gas.charge_run(&outcome)?;
         let returned = outcome.result?;
         if callee.is_session() && self.frame.is_session() {
             self.frame.named_keys = callee.named_keys;

@@ -64,6 +64,7 @@ fn of_trap(trap: &Trap) -> At {
             Never("a contract's code is always stored as code, and numbers as numbers")
         }
         Trap::InvalidContext => Row("an entry point for a group"),
+        Trap::InvalidOperation => Row("a field that no block has"),
         Trap::ExpectedReturnValue => Row("a return that is no value"),
         Trap::NoSuchMethod(_) => Row("a contract without the method"),
         Trap::DisabledContract(_) => Row("a contract that is disabled"),
@@ -97,6 +98,7 @@ fn each() -> Vec<Failure> {
         Trap::UnexpectedKeyVariant(key),
         Trap::UnexpectedStoredValueVariant,
         Trap::InvalidContext,
+        Trap::InvalidOperation,
         Trap::ExpectedReturnValue,
         Trap::NoSuchMethod("m".to_owned()),
         Trap::DisabledContract(ContractHash::new([1; 32])),

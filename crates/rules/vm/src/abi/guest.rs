@@ -100,7 +100,7 @@ impl<'h> Guest<'h> {
                 self.buffer.take().map_or_else(|| Ok(CLValue::from_t(())?), Ok)
             }),
         };
-        Outcome { result, gas_used: self.gas.used() }
+        Outcome { result, gas_used: self.gas.used(), gas_parts: self.gas.parts() }
     }
 
     fn answer(
