@@ -34,6 +34,10 @@ pub enum Ill {
     Unsigned,
     /// A deploy with a signature of another one.
     Forged,
+    /// A deploy that somebody signed whose key is not the account's.
+    Foreign,
+    /// A deploy that such a somebody signed beside its sender.
+    OneTooMany,
     /// A deploy of somebody who cannot pay.
     Unfunded,
     /// A deploy of somebody without an account.
@@ -67,13 +71,15 @@ pub enum Ill {
 }
 
 /// All of them.
-pub(crate) const ILLS: [Ill; 21] = [
+pub(crate) const ILLS: [Ill; 23] = [
     Ill::Expired,
     Ill::Future,
     Ill::Twice,
     Ill::Executed,
     Ill::Unsigned,
     Ill::Forged,
+    Ill::Foreign,
+    Ill::OneTooMany,
     Ill::Unfunded,
     Ill::NoAccount,
     Ill::WrongList,
@@ -146,6 +152,14 @@ impl Kitchen<'_> {
                 put(&mut bad.transfers, self.transfer(ana, at, 9_000));
                 let other = self.transfer(ana, at, 8_999);
                 bad.transfers.last_mut()?.approvals = SignedDeploy::from(&other).approvals;
+            }
+            Ill::Foreign | Ill::OneTooMany => {
+                let mut deploy = self.transfer(ana, at, 9_000);
+                if ill == Ill::Foreign {
+                    deploy = deploy.with_approvals(Default::default());
+                }
+                deploy.sign(&people::pauper().secret);
+                put(&mut bad.transfers, deploy);
             }
             Ill::Unfunded => {
                 put(&mut bad.transfers, self.transfer(people::pauper(), at, 9_000));

@@ -83,6 +83,9 @@ pub enum Invalid {
     /// A deploy is there twice, or was executed before.
     #[error("deploy {0} is a duplicate")]
     Duplicate(DeployHash),
+    /// An approval of a deploy is there twice.
+    #[error("deploy {0} has an approval twice")]
+    Approvals(DeployHash),
     /// A deploy is in the wrong list.
     #[error("deploy {0} is in the wrong list")]
     List(DeployHash),
@@ -434,6 +437,10 @@ impl<D: Disk> Chain<D> {
                 Ok(deploy) => deploy,
                 Err(fault) => return Ok(Err(Invalid::Deploy(hash, fault))),
             };
+            // It would count once, but who leads could make a block as large as it likes with it.
+            if deploy.approvals().len() != signed.approvals.len() {
+                return Ok(Err(Invalid::Approvals(hash)));
+            }
             if deploy.session().is_transfer() != as_transfer {
                 return Ok(Err(Invalid::List(hash)));
             }

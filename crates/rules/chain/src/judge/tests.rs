@@ -280,6 +280,82 @@ fn other_approvals_than_the_stored_ones_are_checked_and_used() {
     assert!(refusal.contains("account authorization invalid"), "{refusal}");
 }
 
+/// Person 1's account with a key of person 2 of this weight, and these thresholds.
+fn shared_account(node: &mut Alone, deployment: u8) {
+    let (ana, bo) = (Person::new(1), Person::new(2));
+    let ways = [
+        "(call $add (i32.const 0) (i32.const 32) (i32.const 1))".to_owned(),
+        format!("(call $set (i32.const 1) (i32.const {deployment}))"),
+        format!("(call $set (i32.const 0) (i32.const {deployment}))"),
+    ];
+    let key: String =
+        bo.public.to_account_hash().value().iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let steps: String = ways.iter().map(|way| format!("(call $check {way})")).collect();
+    let text = format!(
+        "(module
+            (import \"env\" \"casper_revert\" (func $revert (param i32)))
+            (import \"env\" \"casper_add_associated_key\"
+                (func $add (param i32 i32 i32) (result i32)))
+            (import \"env\" \"casper_set_action_threshold\"
+                (func $set (param i32 i32) (result i32)))
+            (memory 1) (data (i32.const 0) \"{key}\")
+            (func $check (param i32) (if (local.get 0) (then (call $revert (local.get 0)))))
+            (func (export \"call\") {steps}))"
+    );
+    let deploy = module(&ana, wat::parse_str(text).unwrap(), 20_000_000_000, node.now);
+    node.put(&deploy).unwrap();
+    node.block();
+}
+
+#[test]
+fn a_deploy_is_voted_for_only_with_enough_of_the_right_signatures() {
+    let mut node = node();
+    shared_account(&mut node, 2);
+    let deploy = ana_pays(&node, 5);
+    let by = |number: u8| Approval::create(&(*deploy.hash()).into(), &Person::new(number).secret);
+    let other = by_other_hash();
+    // Who signs, and what an honest validator says to a block with it.
+    let cases: Vec<(&str, Vec<Approval>)> = vec![
+        ("insufficient deploy signature weight", vec![by(1)]),
+        ("insufficient deploy signature weight", vec![by(2)]),
+        ("account authorization invalid", vec![by(9)]),
+        ("account authorization invalid", vec![by(1), by(2), by(9)]),
+        ("the deploy has no approvals", vec![]),
+        ("is invalid", vec![by(1), other]),
+        ("has an approval twice", vec![by(1), by(2), by(2)]),
+    ];
+    for (text, approvals) in cases {
+        let refusal = judged(&mut node, &[deploy.clone()], |proposal| {
+            proposal.transfers[0].approvals = approvals.clone();
+        });
+        let refusal = refusal.expect_err(text);
+        assert!(refusal.contains(text), "{text}: {refusal}");
+    }
+    let both = judged(&mut node, &[deploy.clone()], |proposal| {
+        proposal.transfers[0].approvals = vec![by(1), by(2)];
+    });
+    assert_eq!(both, Ok(()));
+}
+
+/// A signature of person 2 of something else.
+fn by_other_hash() -> Approval {
+    let hash = DeployHash::new(casper_types::Digest::from([9; 32]));
+    Approval::create(&hash.into(), &Person::new(2).secret)
+}
+
+#[test]
+fn a_deploy_with_too_little_weight_is_refused_at_the_door_too() {
+    let mut node = node();
+    shared_account(&mut node, 2);
+    let refusal = node.put(&ana_pays(&node, 5)).unwrap_err().to_string();
+    assert!(refusal.contains("insufficient deploy signature weight"), "{refusal}");
+    let mut both = ana_pays(&node, 5);
+    both.sign(&Person::new(2).secret);
+    node.put(&both).unwrap();
+    node.block();
+    assert!(matches!(node.chain.disk().fate(both.hash()).unwrap(), Some(Fate::Executed(_))));
+}
+
 /// Two votes of the only validator in one slot.
 fn contradiction(node: &Alone, height: Height, round: u32) -> Equivocation {
     let person = Person::new(200);
