@@ -10,7 +10,10 @@ use casper_types::{
 };
 use girrona_api::{
     Client,
-    methods::{girrona::DeployPhase, info::GetDeployResult},
+    methods::{
+        girrona::{DeployExplanation, DeployPhase},
+        info::GetDeployResult,
+    },
 };
 use serde_json::json;
 
@@ -122,6 +125,7 @@ pub(crate) async fn send(
         show::json(&found)?;
     } else {
         print_result(&found, &journey, sent);
+        print_explanation(&client, hash).await;
     }
     Ok(exit_code(&found))
 }
@@ -137,6 +141,7 @@ pub(crate) async fn get(arguments: DeployGetArgs) -> Result<ExitCode> {
     let told = client.deploy_status(arguments.hash).await.map_err(explained)?;
     let journey = Journey { told: vec![Some(told)] };
     print_result(&found, &journey, found.deploy.timestamp());
+    print_explanation(&client, arguments.hash).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -185,6 +190,7 @@ pub(crate) async fn watch(arguments: DeployWatchArgs) -> Result<ExitCode> {
         show::json_line(&found)?;
     } else {
         print_end(&found, &journey);
+        print_explanation(&witnesses[0].client, arguments.hash).await;
     }
     Ok(exit_code(&found))
 }
@@ -247,5 +253,81 @@ fn print_end(found: &GetDeployResult, journey: &Journey) {
             let cost = Girro::from_motes(*cost);
             say!("{} in block {block}, cost {cost}: {error_message}", styled(BAD, "failed"));
         }
+    }
+}
+
+/// Prints where a deploy's motes went and what to do about its failure, if the node can still tell.
+async fn print_explanation(client: &Client, hash: DeployHash) {
+    if let Ok(explanation) = client.explain_deploy(hash).await {
+        for line in explanation_lines(&explanation) {
+            say!("{line}");
+        }
+    }
+}
+
+fn explanation_lines(explanation: &DeployExplanation) -> Vec<String> {
+    let bill = &explanation.bill;
+    let motes = |name: &str, motes| vec![format!("  {name}"), Girro::from_motes(motes).to_string()];
+    let mut rows = vec![motes("paid in", bill.offered), motes("used", bill.used)];
+    for (name, amount) in [("penalty", bill.penalty), ("fee", bill.fee), ("came back", bill.refund)]
+    {
+        if !amount.is_zero() {
+            rows.push(motes(name, amount));
+        }
+    }
+    let mut lines = show::table(&rows);
+    for (name, gas) in [("payment", &bill.payment), ("session", &bill.session)] {
+        if !gas.used.is_zero() {
+            lines.push(format!(
+                "  gas of {name}: {} of {} ({} instructions, {} host functions, {} storage)",
+                gas.used, gas.limit, gas.instructions, gas.host_functions, gas.storage
+            ));
+        }
+    }
+    lines.extend(
+        explanation.advice.iter().map(|advice| format!("{}: {advice}", styled(BOLD, "what to do"))),
+    );
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casper_types::{BlockHash, U512};
+    use girrona_api::methods::girrona::{DeployBill, GasUse};
+
+    #[test]
+    fn an_explanation_tells_where_the_motes_went_and_what_to_do() {
+        let gas = |used: u64| GasUse {
+            limit: U512::from(5_000_000_000_u64),
+            used: U512::from(used),
+            instructions: U512::from(used / 2),
+            host_functions: U512::from(used / 2),
+            storage: U512::zero(),
+        };
+        let explanation = DeployExplanation {
+            deploy_hash: DeployHash::new(Digest::hash([1])),
+            block_hash: BlockHash::new(Digest::hash([2])),
+            block_height: 9,
+            error_message: Some("User error: 7".to_owned()),
+            advice: Some("Ask its author.".to_owned()),
+            bill: DeployBill {
+                gas_price: 1,
+                offered: U512::from(5_000_000_000_u64),
+                used: U512::from(1_000_000_000),
+                penalty: U512::from(1_500_000_000),
+                fee: U512::from(2_500_000_000_u64),
+                refund: U512::from(2_500_000_000_u64),
+                needed: None,
+                payment: gas(0),
+                session: gas(1_000_000_000),
+            },
+        };
+        let lines = explanation_lines(&explanation);
+        let text = lines.join("\n");
+        for part in ["paid in", "penalty", "came back", "gas of session", "Ask its author."] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(!text.contains("gas of payment"), "{text}");
     }
 }

@@ -214,6 +214,15 @@ impl Client {
         Ok(self.call::<girrona::DeployStatus>(&params).await?.progress)
     }
 
+    /// How a deploy's cost came about, and what to do about its failure.
+    pub async fn explain_deploy(
+        &self,
+        hash: DeployHash,
+    ) -> Result<girrona::DeployExplanation, ClientError> {
+        let params = girrona::ExplainDeployParams { deploy_hash: hash };
+        Ok(self.call::<girrona::ExplainDeploy>(&params).await?.explanation)
+    }
+
     /// The node's peers.
     pub async fn peers(&self) -> Result<info::GetPeersResult, ClientError> {
         self.call::<info::GetPeers>(&NoParams {}).await

@@ -81,6 +81,7 @@ contract![
     discover::Discover,
     speculate::SpeculativeExec,
     girrona::DeployStatus,
+    girrona::ExplainDeploy,
 ];
 
 /// Writes the `Method` of a marker type in one line.

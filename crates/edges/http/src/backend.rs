@@ -20,7 +20,7 @@ use girrona_api::{
     BlockRange,
     methods::{
         auction::EraValidators,
-        girrona::DeployProgress,
+        girrona::{DeployExplanation, DeployProgress},
         info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
     },
 };
@@ -47,7 +47,7 @@ pub enum PutError {
     Internal(#[from] Fault),
 }
 
-/// Why a deploy was not tried out.
+/// Why a deploy was not tried out, or not explained.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpeculateError {
     /// It breaks a rule; the text is what the caller reads.
@@ -176,6 +176,14 @@ pub trait Backend: Send + Sync + 'static {
         block: BlockHeaderV1,
         deploy: Deploy,
     ) -> Result<ExecutionResultV1, SpeculateError>;
+
+    /// Executes a stored block again up to one of its deploys, and tells how its cost came about;
+    /// `None` for a deploy that is not in a stored block.
+    ///
+    /// # Errors
+    /// See [`SpeculateError`].
+    async fn explain(&self, hash: &DeployHash)
+    -> Result<Option<DeployExplanation>, SpeculateError>;
 
     /// A stored deploy.
     ///

@@ -18,7 +18,7 @@ use girrona_api::{
     BlockRange,
     methods::{
         auction::EraValidators,
-        girrona::{DeployPhase, DeployProgress, PhaseTime},
+        girrona::{DeployExplanation, DeployPhase, DeployProgress, PhaseTime},
         info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
     },
 };
@@ -198,6 +198,13 @@ impl Backend for Door {
         deploy: Deploy,
     ) -> Result<ExecutionResultV1, SpeculateError> {
         self.speculation.run(block, deploy).await
+    }
+
+    async fn explain(
+        &self,
+        hash: &DeployHash,
+    ) -> Result<Option<DeployExplanation>, SpeculateError> {
+        self.speculation.explain(*hash).await
     }
 
     fn deploy(&self, hash: &DeployHash) -> Result<Option<DeployRecord>, Fault> {

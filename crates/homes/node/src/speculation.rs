@@ -1,8 +1,11 @@
-//! Trying a deploy out on a past or present state, beside the chain and without touching it.
+//! Trying a deploy out on a past or present state, beside the chain and without touching it, and
+//! executing one of a block again to tell how its cost came about (`explanation`).
 //!
 //! Bounds: as many at once as the configuration says, on threads of their own, one more is told
 //! "busy"; the gas that was paid for, of which standard payment buys no more than a block has; and
 //! [`TIME_MAX`], after which the caller is told so and the deploy gets nothing more from the state.
+
+mod explanation;
 
 use std::{
     sync::Arc,
@@ -10,8 +13,10 @@ use std::{
 };
 
 use casper_types::{
-    BlockHeaderV1, Deploy, Key, PublicKey, StoredValue, Timestamp, execution::ExecutionResultV1,
+    BlockHeaderV1, Deploy, DeployHash, Key, PublicKey, StoredValue, Timestamp,
+    execution::ExecutionResultV1,
 };
+use girrona_api::methods::girrona::DeployExplanation;
 use girrona_exec::{BlockContext, Signed, Uncached, admission, execute_deploy};
 use girrona_http::{Fault, SpeculateError};
 use girrona_state::{Reader, Unreadable};
@@ -64,13 +69,34 @@ impl Speculation {
         block: BlockHeaderV1,
         deploy: Deploy,
     ) -> Result<ExecutionResultV1, SpeculateError> {
+        let (law, store) = (Arc::clone(&self.law), self.store.clone());
+        self.work(move |until| attempt(&law, &store, &block, &deploy, until)).await
+    }
+
+    /// How the cost of a deploy of a stored block came about.
+    ///
+    /// # Errors
+    /// See [`SpeculateError`].
+    pub async fn explain(
+        &self,
+        hash: DeployHash,
+    ) -> Result<Option<DeployExplanation>, SpeculateError> {
+        let (law, store) = (Arc::clone(&self.law), self.store.clone());
+        self.work(move |until| explanation::explain(&law, &store, &hash, until)).await
+    }
+
+    /// Does something on one of the threads, if one is free, with the moment when nobody waits for
+    /// it any more.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Instant) -> Result<T, SpeculateError> + Send + 'static,
+    ) -> Result<T, SpeculateError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| SpeculateError::Busy(self.running_max))?;
         let (done, result) = oneshot::channel();
-        let (law, store) = (Arc::clone(&self.law), self.store.clone());
         let until = Instant::now() + TIME_MAX;
         self.pool.spawn(move || {
-            let result = attempt(&law, &store, &block, &deploy, until);
+            let result = work(until);
             // Free before the caller hears of it, so that it may ask again at once.
             drop(place);
             // The caller may be gone.

@@ -1,7 +1,7 @@
 //! From a request's text to its answer's text: the table of methods.
 //!
-//! A deploy is read where it arrives and handed on by value, to be stored or tried out. Everything
-//! else reads blocks and state and is answered on a thread that may block.
+//! A deploy is read where it arrives and handed on by value, to be stored or tried out, or is tried
+//! out again in its block. Everything else reads blocks and state and is answered on a thread that may block.
 
 use std::sync::Arc;
 
@@ -119,6 +119,8 @@ pub(super) async fn answer(
         (SpeculativeExec::NAME, speculative_exec(backend, request.params).await)
     } else if all && request.method == PutDeploy::NAME {
         (PutDeploy::NAME, put_deploy(&**backend, request.params).await)
+    } else if all && request.method == g::ExplainDeploy::NAME {
+        (g::ExplainDeploy::NAME, explain_deploy(&**backend, request.params).await)
     } else if let Some((name, handler)) = reader(&request.method).filter(|_| all) {
         (name, read(backend, request.params, handler).await)
     } else {
@@ -131,6 +133,14 @@ pub(super) async fn answer(
     }
     count(metrics, name, result.as_ref().err().map_or(0, |error| error.code));
     Ok(write(request.id.get(), result))
+}
+
+async fn explain_deploy(
+    backend: &dyn Backend,
+    params: Option<&RawValue>,
+) -> Result<Vec<u8>, RpcError> {
+    let params = params::decode::<g::ExplainDeploy>(params)?;
+    to_json(&girrona::explain_deploy(backend, params).await?)
 }
 
 async fn put_deploy(backend: &dyn Backend, params: Option<&RawValue>) -> Result<Vec<u8>, RpcError> {
@@ -188,9 +198,9 @@ mod tests {
     #[test]
     fn every_method_of_the_contract_is_answered() {
         for method in girrona_api::METHODS {
-            let by_value = [PutDeploy::NAME, SpeculativeExec::NAME];
+            let awaited = [PutDeploy::NAME, SpeculativeExec::NAME, g::ExplainDeploy::NAME];
             let found = reader(method).map(|(name, _)| name);
-            assert_eq!(found.is_none(), by_value.contains(method), "{method}");
+            assert_eq!(found.is_none(), awaited.contains(method), "{method}");
             assert!(found.is_none_or(|found| found == *method), "{method}");
         }
     }

@@ -2,11 +2,13 @@
 
 use girrona_api::{
     ErrorCode, RpcError,
-    methods::girrona::{DeployStatusParams, DeployStatusResult},
+    methods::girrona::{
+        DeployStatusParams, DeployStatusResult, ExplainDeployParams, ExplainDeployResult,
+    },
 };
 
 use super::chain::internal;
-use crate::Backend;
+use crate::{Backend, SpeculateError};
 
 pub(super) fn deploy_status(
     backend: &dyn Backend,
@@ -18,4 +20,23 @@ pub(super) fn deploy_status(
         RpcError::new(ErrorCode::NoSuchDeploy, format!("deploy {hash:?} never came to this node"))
     })?;
     Ok(DeployStatusResult { api_version: backend.api_version(), progress })
+}
+
+pub(super) async fn explain_deploy(
+    backend: &dyn Backend,
+    params: ExplainDeployParams,
+) -> Result<ExplainDeployResult, RpcError> {
+    let hash = params.deploy_hash;
+    let explanation = backend.explain(&hash).await.map_err(|error| match error {
+        SpeculateError::NoState => RpcError::new(ErrorCode::NoSuchStateRoot, error.to_string()),
+        SpeculateError::Invalid(text) => RpcError::new(ErrorCode::InvalidDeploy, text),
+        SpeculateError::Busy(_) | SpeculateError::TooLong(_) | SpeculateError::Internal(_) => {
+            RpcError::new(ErrorCode::InternalError, error.to_string())
+        }
+    })?;
+    let explanation = explanation.ok_or_else(|| {
+        let text = format!("deploy {:?} is in no block of this node", hash.inner());
+        RpcError::new(ErrorCode::NoSuchDeploy, text)
+    })?;
+    Ok(ExplainDeployResult { api_version: backend.api_version(), explanation })
 }

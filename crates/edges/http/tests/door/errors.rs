@@ -1,6 +1,6 @@
 //! Every refusal has its code, its message, and data that helps.
 
-use girrona_http::{Fault, PutError, RpcConfig};
+use girrona_http::{Fault, PutError, RpcConfig, SpeculateError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -93,6 +93,25 @@ async fn deploys_that_are_refused_or_unknown() {
     let found = error(&door, "girrona_deployStatus", &format!(r#"["{GONE}"]"#)).await;
     let text = format!("deploy {GONE} never came to this node");
     assert_eq!(found, expected(-32000, "No such deploy", text));
+}
+
+#[tokio::test]
+async fn deploys_that_cannot_be_explained() {
+    let door = rpc(memory(), RpcConfig::default()).await;
+    let method = "girrona_explainDeploy";
+    let found = error(&door, method, &format!(r#"["{GONE}"]"#)).await;
+    let text = format!("deploy {GONE} is in no block of this node");
+    assert_eq!(found, expected(-32000, "No such deploy", text));
+    let params = golden(method)["params"].to_string();
+    for (refusal, code) in [
+        (SpeculateError::NoState, -32012),
+        (SpeculateError::Busy(4), -32603),
+        (SpeculateError::Internal(Fault("disk full".to_owned())), -32603),
+    ] {
+        door.backend.speculate_errors.lock().unwrap().push_back(refusal.clone());
+        let found = error(&door, method, &params).await;
+        assert_eq!((&found["code"], &found["data"]), (&code.into(), &refusal.to_string().into()));
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use girrona_api::{
         account::PutDeploy,
         auction::{self, EraValidators, GetAuctionInfo, GetEraSummary},
         chain::{GetBlock, GetBlockTransfers},
-        girrona::{DeployProgress, DeployStatus},
+        girrona::{DeployExplanation, DeployProgress, DeployStatus, ExplainDeploy},
         info::{
             GetChainspec, GetDeploy, GetPeers, GetStatus, GetValidatorChanges, ValidatorChanges,
         },
@@ -274,6 +274,17 @@ impl Backend for Memory {
         }
         self.speculated.lock().unwrap().push((block.height(), deploy));
         Ok(golden_result::<SpeculativeExec>().execution_result.0)
+    }
+
+    async fn explain(
+        &self,
+        hash: &DeployHash,
+    ) -> Result<Option<DeployExplanation>, SpeculateError> {
+        if let Some(error) = self.speculate_errors.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        let explanation = golden_result::<ExplainDeploy>().explanation;
+        Ok(Some(explanation).filter(|explanation| explanation.deploy_hash == *hash))
     }
 
     fn deploy(&self, hash: &DeployHash) -> Result<Option<DeployRecord>, Fault> {

@@ -161,3 +161,53 @@ fn a_state_is_not_read_when_the_time_is_over() {
     let key = Key::Account(public(2).to_account_hash());
     assert!(state.read(&key).unwrap_err().0.to_string().contains("is over"));
 }
+
+#[test]
+fn a_deploy_of_a_block_is_explained_behind_those_before_it() {
+    use girrona_chain::disk::StoredBlock;
+    use girrona_types::{Proposal, SignedDeploy};
+    let world = world();
+    let spins = wat::parse_str("(module (memory 1) (func (export \"call\") (loop (br 0))))");
+    let session = ExecutableDeployItem::ModuleBytes {
+        module_bytes: spins.unwrap().into(),
+        args: RuntimeArgs::new(),
+    };
+    let first = draft(&world, session, 3 * GIRRO).sign(&key(2)).unwrap();
+    // Enough for it before the first deploy, and not afterwards.
+    let second = transfer(&world, 98 * GIRRO).sign(&key(2)).unwrap();
+    let block = BlockV1::new(
+        BlockHash::default(),
+        Digest::default(),
+        Digest::from([8; 32]),
+        false,
+        None,
+        world.now,
+        1.into(),
+        8,
+        ProtocolVersion::from_parts(1, 5, 8),
+        public(1),
+        Vec::new(),
+        Vec::new(),
+    );
+    let proposal = Proposal {
+        network: world.law.network_id(),
+        height: Height(8),
+        era: 1.into(),
+        parent: BlockHash::default(),
+        timestamp: world.now,
+        proposer: public(1),
+        seed_signature: casper_types::crypto::sign(b"seed", &key(1), &public(1)),
+        last_commit: None,
+        deploys: vec![SignedDeploy::from(&first)],
+        transfers: vec![SignedDeploy::from(&second)],
+        evidence: Vec::new(),
+    };
+    let block = StoredBlock { block, proposal: Some(proposal), certificate: None };
+    let explain =
+        |deploys: &[Deploy]| explanation::again(&world.law, &world.state, &block, deploys).unwrap();
+    let told = explain(&[first.clone()]);
+    assert_eq!(told.bill.fee, U512::from(3 * GIRRO));
+    assert!(told.advice.unwrap().contains("does not end"));
+    let told = explain(&[first, second]);
+    assert!(told.advice.unwrap().contains("main purse"), "its balance is spent by then");
+}
