@@ -22,7 +22,10 @@ const VERBS: &[(&str, &str)] = &[
     ("bless", "accept today's bytes as the golden files; read the diff before you commit"),
     ("contracts [--check]", "build contracts/ into the Wasm files in git, or compare"),
     ("bench [KIND]", "print figures: of `parts`, a `network`, the `engine` beside Casper's"),
-    ("conformance [ARGS]", "play the same deploys on Casper's engine and ours; docs/conformance.md"),
+    (
+        "conformance [ARGS]",
+        "play the same deploys on Casper's engine and ours; docs/conformance.md",
+    ),
     ("sim [ARGS]", "run the simulator, for example `cargo xtask sim --seeds 200`"),
     ("fuzz SECONDS", "fuzz every decoder that faces the network, each for that long"),
 ];

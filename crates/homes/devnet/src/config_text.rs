@@ -7,7 +7,8 @@ use girrona_types::{Chainspec, chainspec::GenesisAccount};
 
 /// A node's configuration with a comment for each key.
 pub fn node_config(config: &NodeConfig) -> String {
-    let NodeConfig { chainspec, data, keys, swarm, rpc, speculative, rest, events } = config;
+    let NodeConfig { chainspec, data, keys, swarm, rpc, speculative, rest, events, contracts } =
+        config;
     format!(
         "\
 # What the operator of this node may choose. What all nodes have to agree on is in the chainspec.
@@ -60,6 +61,11 @@ address = {rest_address}
 address = {events_address}
 # How many may listen at the same time.
 subscribers_max = {subscribers_max}
+
+[contracts]
+# Whether contracts that are called often are compiled to machine code. Results are the same; with
+# false they are interpreted, slower, with less code between a contract and this machine.
+compile = {compile}
 ",
         chainspec = path(chainspec),
         data = path(data),
@@ -79,6 +85,7 @@ subscribers_max = {subscribers_max}
         rest_address = text(&rest.address),
         events_address = text(&events.address),
         subscribers_max = events.subscribers_max,
+        compile = contracts.compile,
     )
 }
 

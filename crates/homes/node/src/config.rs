@@ -25,6 +25,8 @@ pub struct NodeConfig {
     pub rest: Rest,
     /// The event stream.
     pub events: Events,
+    /// How contracts run.
+    pub contracts: Contracts,
 }
 
 /// `[keys]`
@@ -95,6 +97,21 @@ pub struct Events {
     pub subscribers_max: u32,
 }
 
+/// `[contracts]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Contracts {
+    /// Whether contracts that are called often are compiled to machine code. Results are the same
+    /// either way; `false` trades speed for less code between a contract and this machine.
+    pub compile: bool,
+}
+
+impl Default for Contracts {
+    fn default() -> Self {
+        Self { compile: true }
+    }
+}
+
 impl Default for NodeConfig {
     fn default() -> Self {
         Self {
@@ -106,6 +123,7 @@ impl Default for NodeConfig {
             speculative: Speculative::default(),
             rest: Rest::default(),
             events: Events::default(),
+            contracts: Contracts::default(),
         }
     }
 }

@@ -7,7 +7,6 @@
 mod auction;
 pub mod backend;
 pub mod chain;
-pub mod code;
 pub mod config;
 pub mod endpoints;
 pub mod error;

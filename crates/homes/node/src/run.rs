@@ -11,10 +11,11 @@
 //!
 //! If any part ends, the node says which, and stops.
 
-use std::{future::Future, io, sync::Arc, thread};
+use std::{future::Future, io, sync::Arc};
 
 use casper_types::AsymmetricType;
 use girrona_chain::{Chain, Disk, Parts};
+use girrona_engine::Tiers;
 use girrona_http::{EventsConfig, RestConfig, RpcConfig};
 use girrona_net::{Identity, Limits, Multiaddr, Net};
 use girrona_store::{Options, Store};
@@ -26,7 +27,6 @@ use tracing::{error, info};
 use crate::{
     backend::Door,
     chain::{mailbox::Mailbox, metrics::Metrics, task},
-    code::Cache,
     config::NodeConfig,
     endpoints::Endpoints,
     error::Error,
@@ -48,10 +48,12 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
 
     let store = open_store(&config, &law).await?;
     let reader = store.reader();
+    let code = Tiers::new(config.contracts.compile, girrona_engine::Metrics::new(&mut registry));
+    let onlooker = code.onlooker();
     let parts = Parts {
         law: Arc::clone(&law),
         scheme: Arc::clone(&scheme),
-        code: Box::new(Cache::default()),
+        code: Box::new(code),
         disk: store,
     };
     let chain = Chain::open(parts)?;
@@ -75,7 +77,7 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
     let http_metrics = girrona_http::Metrics::default();
     http_metrics.register(&mut registry);
     let running_max = config.speculative.running_max as usize;
-    let speculation = Speculation::new(Arc::clone(&law), reader.clone(), running_max)?;
+    let speculation = Speculation::new(Arc::clone(&law), reader.clone(), onlooker, running_max)?;
     let door = Arc::new(Door::new(Arc::clone(&outside), reader, speculation, registry));
 
     let rpc = listen("JSON-RPC", &config.rpc.address).await?;
@@ -184,7 +186,8 @@ async fn chain_service(
     metrics: Metrics,
 ) -> (&'static str, Result<(), Error>) {
     let (done, finished) = tokio::sync::oneshot::channel();
-    let spawned = thread::Builder::new().name("chain".to_owned()).spawn(move || {
+    // This thread executes blocks, so it needs room for compiled contracts.
+    let spawned = girrona_engine::spawn("chain", move || {
         let result = task::work(chain, &mailbox, &outside, &metrics);
         // The node may have stopped waiting.
         let _ = done.send(result);

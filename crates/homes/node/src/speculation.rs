@@ -17,7 +17,8 @@ use casper_types::{
     execution::ExecutionResultV1,
 };
 use girrona_api::methods::girrona::DeployExplanation;
-use girrona_exec::{BlockContext, Signed, Uncached, admission, execute_deploy};
+use girrona_engine::Onlooker;
+use girrona_exec::{BlockContext, CodeSource, Signed, admission, execute_deploy};
 use girrona_http::{Fault, SpeculateError};
 use girrona_state::{Reader, Unreadable};
 use girrona_store::StoreReader;
@@ -35,6 +36,7 @@ const TIME_MAX: Duration = Duration::from_secs(15);
 pub struct Speculation {
     law: Arc<Chainspec>,
     store: StoreReader,
+    code: Onlooker,
     pool: ThreadPool,
     /// One for each thread: nothing waits.
     places: Arc<Semaphore>,
@@ -42,14 +44,23 @@ pub struct Speculation {
 }
 
 impl Speculation {
-    /// Room for `running_max` deploys at once.
+    /// Room for `running_max` deploys at once, with the code that the chain keeps.
     ///
     /// # Errors
     /// When the system gives us no threads.
-    pub fn new(law: Arc<Chainspec>, store: StoreReader, running_max: usize) -> Result<Self, Error> {
+    pub fn new(
+        law: Arc<Chainspec>,
+        store: StoreReader,
+        code: Onlooker,
+        running_max: usize,
+    ) -> Result<Self, Error> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(running_max)
-            .thread_name(|index| format!("speculate-{index}"))
+            // These threads execute deploys, so they need room for compiled contracts.
+            .spawn_handler(|thread| {
+                let name = format!("speculate-{}", thread.index());
+                girrona_engine::spawn(&name, move || thread.run()).map(drop)
+            })
             .build()
             .map_err(|error| Error::File {
                 doing: "start",
@@ -57,7 +68,7 @@ impl Speculation {
                 source: std::io::Error::other(error),
             })?;
         let places = Arc::new(Semaphore::new(running_max));
-        Ok(Self { law, store, pool, places, running_max })
+        Ok(Self { law, store, code, pool, places, running_max })
     }
 
     /// What would come of `deploy` after `block`.
@@ -69,8 +80,8 @@ impl Speculation {
         block: BlockHeaderV1,
         deploy: Deploy,
     ) -> Result<ExecutionResultV1, SpeculateError> {
-        let (law, store) = (Arc::clone(&self.law), self.store.clone());
-        self.work(move |until| attempt(&law, &store, &block, &deploy, until)).await
+        let (law, store, mut code) = self.tools();
+        self.work(move |until| attempt(&law, &store, &mut code, &block, &deploy, until)).await
     }
 
     /// How the cost of a deploy of a stored block came about.
@@ -81,8 +92,13 @@ impl Speculation {
         &self,
         hash: DeployHash,
     ) -> Result<Option<DeployExplanation>, SpeculateError> {
-        let (law, store) = (Arc::clone(&self.law), self.store.clone());
-        self.work(move |until| explanation::explain(&law, &store, &hash, until)).await
+        let (law, store, mut code) = self.tools();
+        self.work(move |until| explanation::explain(&law, &store, &mut code, &hash, until)).await
+    }
+
+    /// What a thread works with.
+    fn tools(&self) -> (Arc<Chainspec>, StoreReader, Onlooker) {
+        (Arc::clone(&self.law), self.store.clone(), self.code.clone())
     }
 
     /// Does something on one of the threads, if one is free, with the moment when nobody waits for
@@ -132,18 +148,20 @@ impl<R: Reader> Reader for Until<R> {
 fn attempt(
     law: &Chainspec,
     store: &StoreReader,
+    code: &mut dyn CodeSource,
     block: &BlockHeaderV1,
     deploy: &Deploy,
     until: Instant,
 ) -> Result<ExecutionResultV1, SpeculateError> {
     let state = store.state_at(Height(block.height())).ok_or(SpeculateError::NoState)?;
-    try_out(law, &Until { state, until }, block, deploy, Timestamp::now())
+    try_out(law, &Until { state, until }, code, block, deploy, Timestamp::now())
 }
 
 /// Judges a deploy as an acceptor would after `block`, and executes it there.
 fn try_out(
     law: &Chainspec,
     state: &dyn Reader,
+    code: &mut dyn CodeSource,
     block: &BlockHeaderV1,
     deploy: &Deploy,
     now: Timestamp,
@@ -175,10 +193,9 @@ fn try_out(
     } else {
         deploy::check_crypto(deploy).map_err(wrong)?;
     }
-    let mut code = Uncached;
     admission::check_account(&signed, state, law).map_err(failed)?.map_err(refused)?;
     admission::check_code(&signed, state, law).map_err(failed)?.map_err(refused)?;
-    admission::check_modules(&signed, law, &mut code).map_err(refused)?;
+    admission::check_modules(&signed, law, code).map_err(refused)?;
     let context = BlockContext {
         law,
         height: Height(block.height()).next(),
@@ -188,7 +205,7 @@ fn try_out(
         proposer: &PublicKey::System,
         era_end: None,
     };
-    Ok(execute_deploy(&context, &signed, state, &mut code).map_err(failed)?.result)
+    Ok(execute_deploy(&context, &signed, state, code).map_err(failed)?.result)
 }
 
 /// A deploy that nobody signed counts as signed by every key of its account.

@@ -106,6 +106,11 @@ fn of_trap(trap: &Trap, bill: &Bill) -> String {
         Trap::InvalidContext => "This is not allowed here: the entry point is for a group that \
              the caller is not in, or the function is for code that runs as an account."
             .to_owned(),
+        Trap::InvalidOperation => {
+            "The code asked for a field of the block that there is not: 0 to \
+             5 are time, height, parent, state, version of the rules and entities."
+                .to_owned()
+        }
         Trap::ExpectedReturnValue => {
             "The code returned bytes that are no value: return a CLValue.".to_owned()
         }

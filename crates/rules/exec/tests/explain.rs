@@ -21,6 +21,8 @@ fn explained(world: &World, deploys: &[Deploy]) -> Explained {
         law: &world.law,
         height: Height(1),
         time: Timestamp::from(1_001_000),
+        parent: BlockHash::default(),
+        state_root: Digest::default(),
         proposer: &proposer,
         era_end: None,
     };

@@ -133,10 +133,20 @@ pub(crate) fn instrument(
 
     let bytes = body.as_bytes();
     let (origin, end) = (body.range().start, body.range().end);
+    // Instructions from here on are still to be copied; whatever is added comes after a copy.
+    let mut left = ops.first().map_or(end, |(_, offset)| *offset);
+    let mut copy = |writer: &mut Writer<'_>, to: usize, next: usize| {
+        let slice = left.checked_sub(origin).zip(to.checked_sub(origin));
+        if let Some(raw) = slice.and_then(|(from, to)| bytes.get(from..to)) {
+            writer.function.raw(raw.iter().copied());
+        }
+        left = next;
+    };
     let mut region = regions.iter().peekable();
     let mut depth = 0_u32;
     for (at, (op, offset)) in ops.iter().enumerate() {
         if let Some(region) = region.next_if(|region| region.start == at) {
+            copy(&mut writer, *offset, *offset);
             writer.charge(region.gas);
         }
         match op {
@@ -145,22 +155,26 @@ pub(crate) fn instrument(
             }
             Operator::End => depth = depth.saturating_sub(1),
             Operator::Return if wrapped => {
+                let next = ops.get(at.saturating_add(1)).map_or(end, |(_, next)| *next);
+                copy(&mut writer, *offset, next);
                 writer.sink().br(depth);
-                continue;
             }
             Operator::MemoryGrow { .. } => {
+                copy(&mut writer, *offset, *offset);
                 writer.charge_pages(frame.filter(|frame| frame.leaf).map_or(0, |f| f.cost));
             }
-            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => writer.charge_bytes(),
-            Operator::Select => writer.keep_condition(),
+            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => {
+                copy(&mut writer, *offset, *offset);
+                writer.charge_bytes();
+            }
+            Operator::Select => {
+                copy(&mut writer, *offset, *offset);
+                writer.keep_condition();
+            }
             _ => {}
         }
-        let next = ops.get(at.saturating_add(1)).map_or(end, |(_, next)| *next);
-        let slice = offset.checked_sub(origin).zip(next.checked_sub(origin));
-        if let Some(raw) = slice.and_then(|(from, to)| bytes.get(from..to)) {
-            writer.function.raw(raw.iter().copied());
-        }
     }
+    copy(&mut writer, end, end);
     if let Some(frame) = frame.filter(|_| wrapped) {
         writer.leave(frame);
     }

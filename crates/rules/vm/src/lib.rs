@@ -53,5 +53,5 @@ pub use host::{Answer, Host};
 pub use instrument::{GAS_EXPORT, Instrumented, MEMORY_EXPORT, instrument};
 pub use prepare::{PrepareError, Prepared, Refusal, prepare};
 pub use prune::prune;
-pub use trap::Trap;
+pub use trap::{Fault, Trap};
 pub use wasmi_engine::Interpreter;

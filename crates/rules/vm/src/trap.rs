@@ -107,6 +107,34 @@ pub enum Trap {
     Storage(String),
 }
 
+/// A trap of WebAssembly itself. Engines have names of their own for these; results carry the
+/// names of Casper's interpreter, which are the names here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `unreachable` was reached; that is also how metering stops a module.
+    Unreachable,
+    /// A load, store, copy, fill or data segment that leaves the memory.
+    MemoryAccessOutOfBounds,
+    /// An indirect call or an element segment that leaves the table.
+    TableAccessOutOfBounds,
+    /// An indirect call to an element that was never set.
+    ElemUninitialized,
+    /// Division by zero.
+    DivisionByZero,
+    /// The smallest number divided by -1.
+    IntegerOverflow,
+    /// The engine's own stack limit, which metering keeps every module away from.
+    StackOverflow,
+    /// An indirect call, or an entry point, of another type than the callee's.
+    UnexpectedSignature,
+}
+
+impl From<Fault> for Trap {
+    fn from(fault: Fault) -> Self {
+        Self::Interpreter(format!("trap: Code({fault:?})"))
+    }
+}
+
 /// The text of a code. Casper's families have codes that mean nothing, and asking casper-types for
 /// their text is an error, which `to_string` answers with a panic. Any contract can name one.
 fn words(code: ApiError) -> String {
@@ -118,6 +146,24 @@ fn words(code: ApiError) -> String {
 }
 
 impl Trap {
+    /// A data segment leaves the memory, so nothing ran.
+    #[must_use]
+    pub fn data_does_not_fit() -> Self {
+        Self::Interpreter("out of bounds memory access".to_owned())
+    }
+
+    /// An element segment leaves the table, so nothing ran.
+    #[must_use]
+    pub fn elements_do_not_fit() -> Self {
+        Self::Interpreter("elements segment does not fit".to_owned())
+    }
+
+    /// The entry point that was asked for is no exported function.
+    #[must_use]
+    pub fn no_export(entry_point: &str) -> Self {
+        Self::Interpreter(format!("Module doesn't have export {entry_point}"))
+    }
+
     /// Whether this is a fault of the node rather than of the code it ran.
     #[must_use]
     pub fn is_node_fault(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmi::errors::{ErrorKind, InstantiationError};
+use wasmi::errors::ErrorKind;
 use wasmi::{
     Caller, CompilationMode, Config, Extern, Func, FuncType, Global, Instance, Memory, Module,
     Store, TrapCode, Val, ValType,
@@ -17,11 +17,11 @@ use crate::engine::{Code, Engine, Outcome};
 use crate::host::Host;
 use crate::instrument::{GAS_EXPORT, Instrumented, MEMORY_EXPORT};
 use crate::prepare::{PrepareError, Prepared, Refusal};
-use crate::trap::Trap;
+use crate::trap::{Fault, Trap};
 
 impl wasmi::errors::HostError for Stopped {}
 
-/// Compiles modules to wasmi's own code, in time proportional to their size.
+/// Translates modules to wasmi's own code, in time proportional to their size.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interpreter;
 
@@ -33,7 +33,7 @@ impl Engine for Interpreter {
         Ok(Arc::new(Interpreted {
             engine,
             module: compiled,
-            imports: module.imports,
+            imports: module.imports.iter().map(|import| (*import, type_of(*import))).collect(),
             prices: module.prices,
         }))
     }
@@ -53,7 +53,10 @@ fn config(max_stack_height: u32) -> Config {
     config
         .set_max_recursion_depth(frames.saturating_add(16))
         .set_max_stack_height(bytes.saturating_add(BYTES_SPARE))
-        .compilation_mode(CompilationMode::Eager)
+        // Validated here and now; a function is translated when it is first called, because most of
+        // a module never is. Translation refuses nothing that is valid: 65,536 slots are enough for
+        // all that a body of `limits::BODY_BYTES_MAX` can push.
+        .compilation_mode(CompilationMode::LazyTranslation)
         .consume_fuel(false)
         .ignore_custom_sections(true)
         .allow_start_fn(false)
@@ -74,13 +77,13 @@ fn config(max_stack_height: u32) -> Config {
 struct Interpreted {
     engine: wasmi::Engine,
     module: Module,
-    imports: Vec<Function>,
+    imports: Vec<(Function, FuncType)>,
     prices: Arc<Prices>,
 }
 
 impl fmt::Debug for Interpreted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interpreted").field("imports", &self.imports).finish_non_exhaustive()
+        f.debug_struct("Interpreted").field("imports", &self.imports.len()).finish_non_exhaustive()
     }
 }
 
@@ -106,9 +109,8 @@ impl Interpreted {
         gas: i64,
     ) -> Result<(), Trap> {
         let imports: Vec<Extern> =
-            self.imports.iter().map(|function| import(store, *function)).collect();
-        let instance = Instance::new(&mut *store, &self.module, &imports);
-        let instance = instance.map_err(instantiation)?;
+            self.imports.iter().map(|(function, ty)| import(store, *function, ty)).collect();
+        let instance = Instance::new(&mut *store, &self.module, &imports).map_err(not_started)?;
         let counter = instance.get_global(&*store, GAS_EXPORT);
         let memory = instance.get_memory(&*store, MEMORY_EXPORT);
         let (Some(counter), Some(memory)) = (counter, memory) else {
@@ -119,11 +121,11 @@ impl Interpreted {
             .map_err(|error| Trap::Interpreter(error.to_string()))?;
         store.data_mut().inside = Some(Inside { gas: counter, memory });
         let Some(function) = instance.get_func(&*store, entry_point) else {
-            return Err(Trap::Interpreter(format!("Module doesn't have export {entry_point}")));
+            return Err(Trap::no_export(entry_point));
         };
         let ty = function.ty(&*store);
         if !ty.params().is_empty() {
-            return Err(Trap::Interpreter("trap: Code(UnexpectedSignature)".to_owned()));
+            return Err(Fault::UnexpectedSignature.into());
         }
         let mut results: Vec<Val> =
             ty.results().iter().map(|ty| Val::default_for_ty(*ty)).collect();
@@ -151,15 +153,18 @@ fn gas_counter(counter: Global, store: impl wasmi::AsContext) -> i64 {
     }
 }
 
-/// A host function as wasmi calls it.
-fn import(store: &mut Store<Running<'_>>, function: Function) -> Extern {
+fn type_of(function: Function) -> FuncType {
     let params = vec![ValType::I32; usize::try_from(function.params()).unwrap_or(0)];
     let results: &[ValType] = if function.returns() { &[ValType::I32] } else { &[] };
-    let ty = FuncType::new(params, results.iter().copied());
+    FuncType::new(params, results.iter().copied())
+}
+
+/// A host function as wasmi calls it.
+fn import(store: &mut Store<Running<'_>>, function: Function, ty: &FuncType) -> Extern {
     let call = move |mut caller: Caller<'_, Running<'_>>, params: &[Val], results: &mut [Val]| {
         call(&mut caller, function, params, results)
     };
-    Func::new(store, ty, call).into()
+    Func::new(store, ty.clone(), call).into()
 }
 
 fn call(
@@ -190,16 +195,12 @@ fn call(
     Ok(())
 }
 
-/// Why the module could not be instantiated. What wasmi says of it names handles that are counted
-/// per process, so its words would differ from node to node.
-fn instantiation(error: wasmi::Error) -> Trap {
+/// Why a module could not be started: its segments do not fit; everything else was looked at before.
+/// What wasmi says of it names handles that are counted per process.
+fn not_started(error: wasmi::Error) -> Trap {
     match error.kind() {
-        ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) => {
-            Trap::Interpreter("elements segment does not fit".to_owned())
-        }
-        ErrorKind::Instantiation(_) => {
-            Trap::Interpreter("the module and its imports do not fit".to_owned())
-        }
+        ErrorKind::Memory(_) => Trap::data_does_not_fit(),
+        ErrorKind::Table(_) | ErrorKind::Instantiation(_) => Trap::elements_do_not_fit(),
         _ => trap(error),
     }
 }
@@ -209,16 +210,16 @@ fn trap(error: wasmi::Error) -> Trap {
     let ErrorKind::TrapCode(code) = error.kind() else {
         return Trap::Interpreter(error.to_string());
     };
-    let name = match code {
-        TrapCode::UnreachableCodeReached => "Unreachable",
-        TrapCode::MemoryOutOfBounds => "MemoryAccessOutOfBounds",
-        TrapCode::TableOutOfBounds => "TableAccessOutOfBounds",
-        TrapCode::IndirectCallToNull => "ElemUninitialized",
-        TrapCode::IntegerDivisionByZero => "DivisionByZero",
-        TrapCode::IntegerOverflow => "IntegerOverflow",
-        TrapCode::StackOverflow => "StackOverflow",
-        TrapCode::BadSignature => "UnexpectedSignature",
+    let fault = match code {
+        TrapCode::UnreachableCodeReached => Fault::Unreachable,
+        TrapCode::MemoryOutOfBounds => Fault::MemoryAccessOutOfBounds,
+        TrapCode::TableOutOfBounds => Fault::TableAccessOutOfBounds,
+        TrapCode::IndirectCallToNull => Fault::ElemUninitialized,
+        TrapCode::IntegerDivisionByZero => Fault::DivisionByZero,
+        TrapCode::IntegerOverflow => Fault::IntegerOverflow,
+        TrapCode::StackOverflow => Fault::StackOverflow,
+        TrapCode::BadSignature => Fault::UnexpectedSignature,
         other => return Trap::Interpreter(format!("trap: Code({other:?})")),
     };
-    Trap::Interpreter(format!("trap: Code({name})"))
+    fault.into()
 }

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use casper_types::{Deploy, DeployHash, execution::ExecutionResultV1};
+use casper_types::{Deploy, DeployHash, Digest, execution::ExecutionResultV1};
 use girrona_api::methods::girrona::{DeployBill, DeployExplanation, GasUse};
 use girrona_chain::disk::StoredBlock;
-use girrona_exec::{Bill, BlockContext, Explained, Signed, Uncached};
+use girrona_exec::{Bill, BlockContext, CodeSource, Explained, Signed};
 use girrona_http::{Fault, SpeculateError};
 use girrona_state::Reader;
 use girrona_store::StoreReader;
@@ -19,14 +19,18 @@ use crate::backend::fault;
 pub(super) fn explain(
     law: &Chainspec,
     store: &StoreReader,
+    code: &mut dyn CodeSource,
     hash: &DeployHash,
     until: Instant,
 ) -> Result<Option<DeployExplanation>, SpeculateError> {
     let stored = store.deploy(hash).map_err(fault)?;
     let Some(execution) = stored.and_then(|stored| stored.execution) else { return Ok(None) };
     let Some(block) = store.block(execution.height).map_err(fault)? else { return Ok(None) };
-    let before = execution.height.previous().and_then(|height| store.state_at(height));
-    let state = Until { state: before.ok_or(SpeculateError::NoState)?, until };
+    let before = execution.height.previous().ok_or(SpeculateError::NoState)?;
+    let state = store.state_at(before).ok_or(SpeculateError::NoState)?;
+    let state = Until { state, until };
+    let before = store.block(before).map_err(fault)?.ok_or(SpeculateError::NoState)?;
+    let root = *before.block.state_root_hash();
     let mut deploys = Vec::new();
     for listed in block.proposal.iter().flat_map(|proposal| proposal.all_deploys()) {
         let body = store.body(&listed.hash).map_err(fault)?;
@@ -35,7 +39,7 @@ pub(super) fn explain(
             break;
         }
     }
-    let explained = again(law, &state, &block, &deploys)?;
+    let explained = again(law, (&state, root), code, &block, &deploys)?;
     let (cost, error_message) = seen(&explained.result);
     if (cost, &error_message) != (seen(&execution.result).0, &seen(&execution.result).1) {
         let text = format!("executed again, deploy {hash} ends otherwise than in its block");
@@ -51,10 +55,11 @@ pub(super) fn explain(
     }))
 }
 
-/// The last of these deploys, executed after the others.
+/// The last of these deploys, executed after the others, on the state that has this root.
 pub(super) fn again(
     law: &Chainspec,
-    state: &dyn Reader,
+    (state, state_root): (&dyn Reader, Digest),
+    code: &mut dyn CodeSource,
     block: &StoredBlock,
     deploys: &[Deploy],
 ) -> Result<Explained, SpeculateError> {
@@ -63,6 +68,8 @@ pub(super) fn again(
         law,
         height: Height(header.height()),
         time: header.timestamp(),
+        parent: *header.parent_hash(),
+        state_root,
         proposer: header.proposer(),
         era_end: None,
     };
@@ -71,7 +78,7 @@ pub(super) fn again(
         .iter()
         .zip(approvals)
         .map(|(deploy, listed)| Signed::new(deploy, &listed.approvals));
-    let explained = girrona_exec::explain(&context, signed, state, &mut Uncached);
+    let explained = girrona_exec::explain(&context, signed, state, code);
     let explained = explained.map_err(|error| SpeculateError::Internal(fault(error)))?;
     explained.ok_or_else(|| Fault("the block does not list the deploy".to_owned()).into())
 }

@@ -83,7 +83,8 @@ fn draft(world: &World, session: ExecutableDeployItem, motes: u64) -> Draft {
 
 impl World {
     fn try_out(&self, deploy: &Deploy) -> Result<ExecutionResultV1, SpeculateError> {
-        try_out(&self.law, &self.state, &self.block, deploy, self.now)
+        let code = &mut girrona_exec::Uncached;
+        try_out(&self.law, &self.state, code, &self.block, deploy, self.now)
     }
 }
 
@@ -203,8 +204,11 @@ fn a_deploy_of_a_block_is_explained_behind_those_before_it() {
         evidence: Vec::new(),
     };
     let block = StoredBlock { block, proposal: Some(proposal), certificate: None };
-    let explain =
-        |deploys: &[Deploy]| explanation::again(&world.law, &world.state, &block, deploys).unwrap();
+    let explain = |deploys: &[Deploy]| {
+        let before = (&world.state as &dyn Reader, Digest::default());
+        explanation::again(&world.law, before, &mut girrona_exec::Uncached, &block, deploys)
+            .unwrap()
+    };
     let told = explain(&[first.clone()]);
     assert_eq!(told.bill.fee, U512::from(3 * GIRRO));
     assert!(told.advice.unwrap().contains("does not end"));

@@ -22,6 +22,7 @@ const REVERT: u64 = 68_610;
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = reverts();
     rows.extend(traps());
+    rows.extend(fields());
     rows.extend(gas());
     rows.extend(modules());
     rows
@@ -157,6 +158,14 @@ fn traps() -> Vec<Row> {
             "(drop (call $add_associated_key (i32.const 0) (i32.const 32) (i32.const 256)))",
         ),
     ]
+}
+
+/// Refused by what Casper 1.5 does not have.
+fn fields() -> Vec<Row> {
+    let text = r#"(module (import "env" "casper_get_block_info" (func $info (param i32 i32)))
+        (memory 1) (func (export "call") (call $info (i32.const 6) (i32.const 0))))"#;
+    let invalid = "The imputed operation is invalid";
+    vec![Row::runs("a field that no block has", invalid, 1, wat(text))]
 }
 
 fn gas() -> Vec<Row> {

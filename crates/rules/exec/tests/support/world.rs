@@ -10,8 +10,8 @@ use casper_types::{
     U512, URef, account::AccountHash, bytesrepr::ToBytes, execution::ExecutionResultV1,
 };
 use girrona_exec::{
-    BlockContext, BlockOutcome, EraOutcome, EraReport, Signed, Uncached, execute_block, genesis,
-    recorded_supply, total_supply,
+    BlockContext, BlockOutcome, CodeSource, EraOutcome, EraReport, Signed, Uncached, execute_block,
+    genesis, recorded_supply, total_supply,
 };
 use girrona_state::{MemoryState, Reader};
 use girrona_types::{
@@ -67,6 +67,8 @@ pub struct World {
     pub law: Chainspec,
     pub state: MemoryState,
     pub proposer: u8,
+    /// What prepares modules.
+    pub code: Box<dyn CodeSource>,
     /// The outcome of the last block.
     pub last: Option<BlockOutcome>,
     genesis_supply: U512,
@@ -104,6 +106,7 @@ impl World {
             law,
             state,
             proposer: PROPOSER,
+            code: Box::new(Uncached),
             last: None,
             genesis_supply: genesis.total_supply,
             burnt: U512::zero(),
@@ -191,7 +194,7 @@ impl World {
             era_end: report,
         };
         let signed = deploys.iter().map(Signed::from);
-        let outcome = execute_block(&context, signed, &self.state, &mut Uncached).unwrap();
+        let outcome = execute_block(&context, signed, &self.state, &mut *self.code).unwrap();
         self.state.apply(&outcome.changes).unwrap();
         self.burnt += outcome.burnt;
         self.minted += outcome.era.as_ref().map_or(U512::zero(), |era| era.minted);

@@ -10,7 +10,7 @@ use super::{Function, Prices};
 use crate::engine::Outcome;
 use crate::gas::Gas;
 use crate::host::Host;
-use crate::trap::Trap;
+use crate::trap::{Fault, Trap};
 
 /// The state of one run beside the module's own memory and globals.
 pub struct Guest<'h> {
@@ -249,7 +249,7 @@ fn check_bytes(function: Function, arguments: &[u32]) -> Result<(), Trap> {
 }
 
 fn unexpected_signature() -> Trap {
-    Trap::Interpreter("trap: Code(UnexpectedSignature)".to_owned())
+    Fault::UnexpectedSignature.into()
 }
 
 /// 0, or the number of the error.

@@ -4,8 +4,11 @@
 
 use crate::{PLENTY, run_text};
 
-/// A comparison, and what it says of `x`.
-const CONDITIONS: [(&str, fn(i32) -> bool); 10] = [
+/// Whether a condition holds for `x`.
+type Holds = fn(i32) -> bool;
+
+/// Comparisons, and what they say of `x`.
+const CONDITIONS: [(&str, Holds); 10] = [
     ("(i32.eqz (X))", |x| x == 0),
     ("(i32.eq (X) (i32.const 0))", |x| x == 0),
     ("(i32.eq (i32.const 0) (X))", |x| x == 0),
