@@ -177,7 +177,7 @@ impl Tiers {
     }
 
     /// Puts compiled code where interpreted code was.
-    fn take_done(&mut self) {
+    fn take_done(&self) {
         while let Some(done) = self.worker.as_ref().and_then(Worker::take) {
             let mut shelf = locked(&self.shelf);
             let Some(kept) = shelf.kept.get_mut(&done.key) else { continue };

@@ -363,7 +363,7 @@ fn in_words(params: &[wasmparser::ValType], result: Option<&wasmparser::ValType>
         _ => "another",
     };
     let params = params.iter().map(name).collect::<Vec<_>>().join(", ");
-    let result = result.map_or("None".to_owned(), |ty| format!("Some({})", name(ty)));
+    let result = result.map_or_else(|| "None".to_owned(), |ty| format!("Some({})", name(ty)));
     format!("Signature {{ params: [{params}], return_type: {result} }}")
 }
 
