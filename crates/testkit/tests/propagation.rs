@@ -323,7 +323,7 @@ async fn two_hundred_nodes_hear_everything_within_half_a_second_as_the_simulator
     assert!(measured > least.mean * 0.92, "faster than the simulator says");
     assert!(measured < most.mean * 1.08, "slower than the simulator says");
     let off = degree / least.mesh_degree - 1.0;
-    assert!(off.abs() < 0.05, "mesh degree {degree}, simulated {}", least.mesh_degree);
+    assert!(off.abs() < 0.08, "mesh degree {degree}, simulated {}", least.mesh_degree);
     // Two threads on two free cores hardly wait for one.
     let busy = waited > ran / 2;
     let forced = std::env::var_os("GIRRONA_REQUIRE").is_some_and(|value| value == "1");
