@@ -20,5 +20,15 @@
 )]
 
 pub mod content;
+mod fixed;
+pub mod ids;
+pub mod manifest;
+pub mod message;
+pub mod permission;
+pub mod propagation;
+pub mod run;
 
 pub use content::Cid;
+pub use ids::{ManifestDigest, MessageId, RequestId};
+pub use manifest::Manifest;
+pub use permission::{Origin, Permissions};
