@@ -19,6 +19,7 @@
     )
 )]
 
+pub mod cache;
 pub mod content;
 mod fixed;
 pub mod ids;
