@@ -21,6 +21,7 @@
 
 pub mod cache;
 pub mod content;
+pub mod fetch;
 mod fixed;
 pub mod ids;
 pub mod manifest;

@@ -1,0 +1,734 @@
+//! One fetch: a DAG from its root to its last leaf, from whoever has it.
+//!
+//! Each peer has a window of bytes that it may be asked for at once; whoever delivers gets more
+//! to do, so fast peers take the work of slow ones. Every block is asked of one peer; only when
+//! that one is late it is taken away and asked of another. Who is late follows from how long
+//! blocks take. Peers that send wrong bytes or nothing at all are named.
+//!
+//! The owner brings what happens and the time, and does what comes out, in order. Blocks that the
+//! store has are not asked for, so a fetch goes on where it was interrupted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use super::{
+    WantKind,
+    peer::{Peer, Standing},
+};
+use crate::content::{
+    BLOCK_MAX, Cid, Codec, Limits,
+    node::{Node, NodeError, read},
+};
+
+/// What a node is expected to be as long as nothing says how long it is.
+const NODE_SIZE: u64 = 64 * 1024;
+/// A leaf counts as no shorter and no longer than this, whatever a link says.
+const LEAF_MIN: u64 = 1_024;
+const LEAF_MAX: u64 = BLOCK_MAX as u64;
+/// How much longer than a round trip of the thief the victim has to need before it is stolen from,
+/// in milliseconds.
+const STEAL_MS: u64 = 20;
+/// Times in a row that a peer may be late before it is named.
+const STRIKES_MAX: u32 = 2;
+/// The same where nobody else can be asked.
+const STRIKES_ALONE_MAX: u32 = 6;
+/// Blocks that nobody asked for before a peer is named.
+const UNASKED_MAX: u32 = 16;
+/// Blocks in a row that nobody can be asked for now before the others wait too.
+const MISSES_MAX: u32 = 256;
+/// How long a peer's word that it has not a block counts; it may be fetching too.
+const LACKS_MS: u64 = 1_000;
+
+/// The numbers of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How deep and wide the DAG may be.
+    pub limits: Limits,
+    /// Bytes of different blocks that are taken altogether.
+    pub bytes_max: u64,
+    /// Bytes that a peer may be asked for at once if it is a js-libp2p node, or may be one: it
+    /// sends a whole window in one frame, and ours takes 1 MiB.
+    pub window_small: u64,
+    /// The same for others, at first.
+    pub window_start: u64,
+    /// The same for others, at most.
+    pub window_max: u64,
+    /// How long blocks may queue up on their way before a peer is asked for less at once.
+    pub queue_ms: u64,
+    /// How long a peer may deliver nothing, at least.
+    pub late_min_ms: u64,
+    /// The same before anything is known.
+    pub late_start_ms: u64,
+    /// The same at most.
+    pub late_max_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        let limits = Limits::default();
+        Self {
+            limits,
+            bytes_max: limits.bytes_max.saturating_add(64 * MIB),
+            window_small: 512 * 1024,
+            window_start: 4 * MIB,
+            window_max: 32 * MIB,
+            queue_ms: 100,
+            late_min_ms: 150,
+            late_start_ms: 1_000,
+            late_max_ms: 10_000,
+        }
+    }
+}
+
+/// What the store has; the only thing that a fetch asks of outside.
+pub trait Blocks {
+    /// Whether a block is there, whole and checked.
+    fn has(&self, cid: &Cid) -> bool;
+    /// Its bytes.
+    fn bytes(&self, cid: &Cid) -> Option<Vec<u8>>;
+}
+
+/// What a peer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+pub enum Offence {
+    /// It sent bytes that nobody asked for in place of those that were.
+    #[error("it sent wrong bytes")]
+    WrongBytes,
+    /// It sent blocks again and again that nobody asked it for.
+    #[error("it sent blocks that it was not asked for")]
+    Unasked,
+    /// It was late again and again.
+    #[error("it does not deliver")]
+    Stalled,
+}
+
+/// Why a fetch will never end well.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// A block is nothing that assemblies use.
+    #[error("block {cid}: {reason}")]
+    Node {
+        /// Which.
+        cid: Cid,
+        /// Why.
+        reason: NodeError,
+    },
+    /// Deeper than allowed.
+    #[error("more than {0} blocks lie on the way to a leaf")]
+    Depth(u32),
+    /// More blocks than allowed.
+    #[error("there are more than {0} blocks")]
+    Blocks(u64),
+    /// More bytes than allowed.
+    #[error("the blocks have more than {0} bytes")]
+    Bytes(u64),
+}
+
+/// What the owner does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<P> {
+    /// Ask a peer; always with the wish to be told what it has not.
+    Want {
+        /// Whom.
+        peer: P,
+        /// For what.
+        wants: Vec<(Cid, WantKind)>,
+    },
+    /// Take back what a peer was asked for.
+    Cancel {
+        /// Whom.
+        peer: P,
+        /// What.
+        cids: Vec<Cid>,
+    },
+    /// A peer is at fault, and is asked for nothing more where others can be.
+    Blame {
+        /// Who.
+        peer: P,
+        /// What it did.
+        offence: Offence,
+    },
+    /// Nobody who is connected has what is missing: find somebody.
+    Starved,
+    /// Everything is there.
+    Done,
+    /// It is given up.
+    Failed(Failure),
+}
+
+/// What to do with a block that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Took {
+    /// Store it.
+    New,
+    /// It is here already.
+    Duplicate,
+    /// Nobody wants it.
+    Unwanted,
+}
+
+/// A block that is missing.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    /// Its place in the order in which blocks were found, which is the order of the content.
+    order: u64,
+    depth: u32,
+    size: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Going,
+    Starved,
+    Over,
+}
+
+/// A fetch under way; `P` is a peer.
+#[derive(Debug)]
+pub struct Session<P> {
+    root: Cid,
+    config: Config,
+    state: State,
+    peers: BTreeMap<P, Peer>,
+    /// Peers that sent wrong bytes: nothing more is taken from them.
+    banned: BTreeSet<P>,
+    missing: BTreeMap<Cid, Missing>,
+    /// Missing and asked of nobody, in order.
+    queue: BTreeSet<(u64, Cid)>,
+    /// Everything that was found, missing or not.
+    found: BTreeSet<Cid>,
+    bytes: u64,
+    duplicate_bytes: u64,
+    relearn_ms: u64,
+}
+
+impl<P: Ord + Clone> Session<P> {
+    /// Begins; what the store has of it is looked through at once.
+    pub fn new(
+        root: Cid,
+        config: Config,
+        store: &dyn Blocks,
+        now_ms: u64,
+    ) -> (Self, Vec<Output<P>>) {
+        let mut session = Self {
+            root,
+            config,
+            state: State::Going,
+            peers: BTreeMap::new(),
+            banned: BTreeSet::new(),
+            missing: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            found: BTreeSet::new(),
+            bytes: 0,
+            duplicate_bytes: 0,
+            relearn_ms: now_ms.saturating_add(LACKS_MS),
+        };
+        let mut out = Vec::new();
+        let first = Missing { order: 0, depth: 1, size: NODE_SIZE };
+        let result = session.find(vec![(root, first)], store);
+        session.conclude(result, now_ms, &mut out);
+        (session, out)
+    }
+
+    /// A peer is there. `is_holder` if it said that it has the content: others are asked first.
+    /// `is_large` once it is known not to be a js-libp2p node.
+    pub fn connected(
+        &mut self,
+        peer: &P,
+        is_holder: bool,
+        is_large: bool,
+        now_ms: u64,
+    ) -> Vec<Output<P>> {
+        let mut out = Vec::new();
+        if self.state == State::Over || self.banned.contains(peer) {
+            return out;
+        }
+        if let Some(known) = self.peers.get_mut(peer) {
+            if is_large {
+                known.widen(&self.config);
+            }
+            if is_holder {
+                known.standing = Standing::Holder;
+            }
+        } else {
+            let standing = if is_holder { Standing::Holder } else { Standing::Probed };
+            let new = Peer::new(standing, is_large, &self.config, now_ms);
+            self.peers.insert(peer.clone(), new);
+            if !is_holder {
+                let wants = vec![(self.root, WantKind::Have)];
+                out.push(Output::Want { peer: peer.clone(), wants });
+            }
+        }
+        self.assign(now_ms, &mut out);
+        out
+    }
+
+    /// A peer is gone.
+    pub fn gone(&mut self, peer: &P, now_ms: u64) -> Vec<Output<P>> {
+        let mut out = Vec::new();
+        if let Some(gone) = self.peers.remove(peer) {
+            self.requeue(gone.flight.keys());
+        }
+        self.assign(now_ms, &mut out);
+        out
+    }
+
+    /// A peer has a block.
+    pub fn has(&mut self, peer: &P, cid: &Cid, now_ms: u64) -> Vec<Output<P>> {
+        let mut out = Vec::new();
+        if let Some(known) = self.peers.get_mut(peer)
+            && self.found.contains(cid)
+        {
+            known.standing = Standing::Holder;
+            known.lacks.remove(cid);
+        }
+        self.assign(now_ms, &mut out);
+        out
+    }
+
+    /// A peer has not a block.
+    pub fn lacks(&mut self, peer: &P, cid: &Cid, now_ms: u64) -> Vec<Output<P>> {
+        let mut out = Vec::new();
+        let Some(known) = self.peers.get_mut(peer) else { return out };
+        if known.standing == Standing::Probed && *cid == self.root {
+            known.standing = Standing::Without;
+        }
+        if known.release(cid).is_some() {
+            known.answered(now_ms);
+            known.released.remove(cid);
+            known.lacks.insert(*cid);
+            self.requeue([cid]);
+        }
+        self.assign(now_ms, &mut out);
+        out
+    }
+
+    /// Whether a block is part of what is fetched. With several fetches under way, a block goes
+    /// to those that know it; one that nobody knows goes to any that expects something.
+    pub fn knows(&self, cid: &Cid) -> bool {
+        self.found.contains(cid)
+    }
+
+    /// Whether a block from this peer is worth its hash: who owes nothing sends nothing of use.
+    pub fn expects(&self, peer: &P) -> bool {
+        let owes = |peer: &Peer| !peer.flight.is_empty() || !peer.released.is_empty();
+        self.state != State::Over && self.peers.get(peer).is_some_and(owes)
+    }
+
+    /// A block came; `cid` is what its bytes hash to. Store it before the outputs are done, if it
+    /// is new.
+    pub fn block(
+        &mut self,
+        peer: &P,
+        cid: &Cid,
+        bytes: &[u8],
+        store: &dyn Blocks,
+        now_ms: u64,
+    ) -> (Took, Vec<Output<P>>) {
+        let mut out = Vec::new();
+        let Some(sender) = self.peers.get_mut(peer) else { return (Took::Unwanted, out) };
+        let owed = sender.flight.contains_key(cid);
+        let was_owed = sender.released.remove(cid);
+        if !self.found.contains(cid) && store.has(cid) {
+            // Late, and for another fetch that is over.
+            return (Took::Duplicate, out);
+        }
+        if !self.found.contains(cid) {
+            // Not from this content: it stands in for something that was asked, or for nothing.
+            let offence =
+                if sender.flight.is_empty() { Offence::Unasked } else { Offence::WrongBytes };
+            self.offend(peer, offence, now_ms, &mut out);
+            return (Took::Unwanted, out);
+        }
+        let Some(missing) = self.missing.get(cid).copied() else {
+            self.duplicate_bytes = self.duplicate_bytes.saturating_add(bytes.len() as u64);
+            sender.deliver(cid, &self.config, now_ms);
+            if !owed && !was_owed {
+                self.offend(peer, Offence::Unasked, now_ms, &mut out);
+            }
+            self.assign(now_ms, &mut out);
+            return (Took::Duplicate, out);
+        };
+        sender.deliver(cid, &self.config, now_ms);
+        sender.standing = Standing::Holder;
+        self.missing.remove(cid);
+        self.queue.remove(&(missing.order, *cid));
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        // Somebody else was asked in the meantime.
+        for (other, known) in &mut self.peers {
+            if known.release(cid).is_some() {
+                out.push(Output::Cancel { peer: other.clone(), cids: vec![*cid] });
+            }
+        }
+        let result = self.open(*cid, missing, bytes, store);
+        self.conclude(result, now_ms, &mut out);
+        (Took::New, out)
+    }
+
+    /// Time passed. Call it at [`Session::next_ms`].
+    pub fn tick(&mut self, now_ms: u64) -> Vec<Output<P>> {
+        let mut out = Vec::new();
+        if self.state == State::Over {
+            return out;
+        }
+        if self.relearn_ms <= now_ms {
+            self.relearn_ms = now_ms.saturating_add(LACKS_MS);
+            self.relearn(&mut out);
+        }
+        let best = self.best_ms();
+        let config = self.config;
+        let mut late = Vec::new();
+        for (peer, known) in &self.peers {
+            let patience = known.patience_ms(best, &config);
+            if known.late_at_ms(patience).is_some_and(|at| at <= now_ms) {
+                late.push(peer.clone());
+            }
+        }
+        for peer in late {
+            self.take_away(&peer, now_ms, &mut out);
+        }
+        self.assign(now_ms, &mut out);
+        out
+    }
+
+    /// When [`Session::tick`] has something to do; `None` when it never will.
+    pub fn next_ms(&self) -> Option<u64> {
+        if self.state == State::Over {
+            return None;
+        }
+        let best = self.best_ms();
+        let late = self
+            .peers
+            .values()
+            .filter_map(|peer| peer.late_at_ms(peer.patience_ms(best, &self.config)));
+        late.chain([self.relearn_ms]).min()
+    }
+
+    /// Bytes of different blocks that came.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes of blocks that came and were here already.
+    pub const fn duplicate_bytes(&self) -> u64 {
+        self.duplicate_bytes
+    }
+
+    /// Blocks that are here, and blocks that were found so far.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.found.len().saturating_sub(self.missing.len()), self.found.len())
+    }
+
+    /// The shortest mean time for a block of any peer.
+    fn best_ms(&self) -> Option<u64> {
+        self.peers.values().filter_map(Peer::mean_ms).min()
+    }
+
+    /// Looks at a block's links.
+    fn open(
+        &mut self,
+        cid: Cid,
+        missing: Missing,
+        bytes: &[u8],
+        store: &dyn Blocks,
+    ) -> Result<(), Failure> {
+        if self.bytes > self.config.bytes_max {
+            return Err(Failure::Bytes(self.config.bytes_max));
+        }
+        let children = self.children(cid, missing, bytes)?;
+        self.find(children, store)
+    }
+
+    fn children(
+        &self,
+        cid: Cid,
+        missing: Missing,
+        bytes: &[u8],
+    ) -> Result<Vec<(Cid, Missing)>, Failure> {
+        let node = read(cid.codec, bytes, &self.config.limits);
+        let node = node.map_err(|reason| Failure::Node { cid, reason })?;
+        let depth = missing.depth.saturating_add(1);
+        let child = |cid: Cid, size: u64| {
+            let known = matches!(cid.codec, Codec::Raw).then_some(size);
+            // Whoever wrote the link may lie about it, but not to fill a window with thousands.
+            let size = known.unwrap_or(NODE_SIZE).clamp(LEAF_MIN, LEAF_MAX);
+            (cid, Missing { order: 0, depth, size })
+        };
+        Ok(match node {
+            Node::File { parts, .. } => {
+                parts.iter().map(|part| child(part.cid, part.size)).collect()
+            }
+            Node::Directory(entries) => {
+                entries.iter().map(|entry| child(entry.cid, entry.weight)).collect()
+            }
+        })
+    }
+
+    /// Takes up blocks that were linked to. What the store has is opened in turn.
+    fn find(&mut self, mut open: Vec<(Cid, Missing)>, store: &dyn Blocks) -> Result<(), Failure> {
+        open.reverse();
+        while let Some((cid, mut missing)) = open.pop() {
+            if missing.depth > self.config.limits.depth_max {
+                return Err(Failure::Depth(self.config.limits.depth_max));
+            }
+            if !self.found.insert(cid) {
+                continue;
+            }
+            let count = self.found.len() as u64;
+            if count > self.config.limits.blocks_max {
+                return Err(Failure::Blocks(self.config.limits.blocks_max));
+            }
+            missing.order = count;
+            let is_here = match cid.codec {
+                Codec::Raw => store.has(&cid),
+                Codec::DagPb => match store.bytes(&cid) {
+                    Some(bytes) => {
+                        let mut children = self.children(cid, missing, &bytes)?;
+                        children.reverse();
+                        open.append(&mut children);
+                        true
+                    }
+                    None => false,
+                },
+            };
+            if !is_here {
+                self.missing.insert(cid, missing);
+                self.queue.insert((missing.order, cid));
+            }
+        }
+        Ok(())
+    }
+
+    /// After something changed: the end, or more work.
+    fn conclude(&mut self, result: Result<(), Failure>, now_ms: u64, out: &mut Vec<Output<P>>) {
+        if self.state == State::Over {
+            return;
+        }
+        match result {
+            Err(failure) => {
+                self.end(out);
+                out.push(Output::Failed(failure));
+            }
+            Ok(()) if self.missing.is_empty() => {
+                self.end(out);
+                out.push(Output::Done);
+            }
+            Ok(()) => self.assign(now_ms, out),
+        }
+    }
+
+    /// Takes back everything that was asked.
+    fn end(&mut self, out: &mut Vec<Output<P>>) {
+        self.state = State::Over;
+        for (peer, known) in &mut self.peers {
+            let cids: Vec<Cid> = std::mem::take(&mut known.flight).into_keys().collect();
+            if !cids.is_empty() {
+                out.push(Output::Cancel { peer: peer.clone(), cids });
+            }
+        }
+    }
+
+    /// Puts blocks that are missing back into the queue, unless somebody else is asked for them.
+    fn requeue<'a>(&mut self, cids: impl IntoIterator<Item = &'a Cid>) {
+        for cid in cids {
+            let is_asked = self.peers.values().any(|peer| peer.flight.contains_key(cid));
+            if let Some(missing) = self.missing.get(cid)
+                && !is_asked
+            {
+                self.queue.insert((missing.order, *cid));
+            }
+        }
+    }
+
+    /// Asks whoever has room, in the order of the content.
+    fn assign(&mut self, now_ms: u64, out: &mut Vec<Output<P>>) {
+        if self.state == State::Over {
+            return;
+        }
+        let mut wants: BTreeMap<P, Vec<(Cid, WantKind)>> = BTreeMap::new();
+        let mut given = Vec::new();
+        let mut somebody = self.missing.len() > self.queue.len();
+        let mut misses = 0_u32;
+        for (order, cid) in &self.queue {
+            let size = self.missing.get(cid).map_or(NODE_SIZE, |missing| missing.size);
+            let holders = self.peers.iter_mut().filter(|(_, known)| {
+                known.standing == Standing::Holder && !known.lacks.contains(cid)
+            });
+            let mut holders: Vec<_> = holders.collect();
+            somebody |= !holders.is_empty();
+            // Whoever was late waits as long as somebody else is there.
+            if holders.iter().any(|(_, known)| !known.is_resting(now_ms)) {
+                holders.retain(|(_, known)| !known.is_resting(now_ms));
+            }
+            let free = holders.into_iter().filter(|(_, known)| known.has_room(size));
+            // Whoever was late last time comes last, however little it owes.
+            let least = free.min_by_key(|(_, known)| (known.strikes, known.business()));
+            let Some((peer, known)) = least else {
+                // When nobody has room there is no use in looking further.
+                misses = misses.saturating_add(1);
+                if misses >= MISSES_MAX || self.peers.values().all(|known| !known.has_room(1)) {
+                    break;
+                }
+                continue;
+            };
+            known.ask(*cid, size, now_ms);
+            wants.entry(peer.clone()).or_default().push((*cid, WantKind::Block));
+            given.push((*order, *cid));
+        }
+        for place in &given {
+            self.queue.remove(place);
+        }
+        if self.queue.is_empty() {
+            self.steal(now_ms, &mut wants, out);
+        }
+        out.extend(wants.into_iter().map(|(peer, wants)| Output::Want { peer, wants }));
+        let probed = self.peers.values().any(|known| known.standing == Standing::Probed);
+        match self.state {
+            State::Going if !somebody && !probed => {
+                self.state = State::Starved;
+                out.push(Output::Starved);
+            }
+            State::Starved if somebody => self.state = State::Going,
+            _ => {}
+        }
+    }
+
+    /// Nothing waits any more, and somebody has nothing to do: it takes over half of what the
+    /// busiest owes, from the end, where it is least likely to be on its way.
+    fn steal(
+        &mut self,
+        now_ms: u64,
+        wants: &mut BTreeMap<P, Vec<(Cid, WantKind)>>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        // Guesses that went wrong cost twice the bytes.
+        if self.duplicate_bytes.saturating_mul(100) > self.bytes.max(100 * LEAF_MAX) {
+            return;
+        }
+        let is_idle = |known: &Peer| {
+            known.standing == Standing::Holder
+                && known.flight.is_empty()
+                && !known.is_resting(now_ms)
+        };
+        let idle = self.peers.iter().filter(|(_, known)| is_idle(known));
+        let Some((thief, thief_ms)) = idle
+            .filter_map(|(peer, known)| {
+                known.shortest_ms().map(|shortest| (peer.clone(), shortest))
+            })
+            .min_by_key(|(_, shortest)| *shortest)
+        else {
+            return;
+        };
+        let busiest = self.peers.iter().max_by_key(|(_, known)| known.remaining_ms());
+        let Some((victim, known)) = busiest else { return };
+        if known.remaining_ms() <= thief_ms.saturating_add(STEAL_MS) {
+            return;
+        }
+        let victim = victim.clone();
+        let half = known.flight.len() / 2;
+        let lacks = self.peers.get(&thief).map(|known| &known.lacks);
+        let taken: Vec<Cid> = known
+            .last_asked()
+            .into_iter()
+            .filter(|cid| lacks.is_some_and(|lacks| !lacks.contains(cid)))
+            .take(half)
+            .collect();
+        if taken.is_empty() {
+            return;
+        }
+        for cid in &taken {
+            let size = self.missing.get(cid).map_or(NODE_SIZE, |missing| missing.size);
+            if let Some(known) = self.peers.get_mut(&victim) {
+                known.release(cid);
+            }
+            if let Some(known) = self.peers.get_mut(&thief) {
+                known.ask(*cid, size, now_ms);
+            }
+            wants.entry(thief.clone()).or_default().push((*cid, WantKind::Block));
+        }
+        out.push(Output::Cancel { peer: victim, cids: taken });
+    }
+
+    /// A peer is late: what it owes is asked of others.
+    fn take_away(&mut self, peer: &P, now_ms: u64, out: &mut Vec<Output<P>>) {
+        let config = self.config;
+        let others: Vec<&Peer> = self
+            .peers
+            .iter()
+            .filter(|(other, known)| {
+                *other != peer && known.standing == Standing::Holder && !known.is_resting(now_ms)
+            })
+            .map(|(_, known)| known)
+            .collect();
+        let owed: Vec<Cid> = match self.peers.get(peer) {
+            Some(known) => known.flight.keys().copied().collect(),
+            None => return,
+        };
+        // What nobody else has stays where it is.
+        let taken: Vec<Cid> = owed
+            .into_iter()
+            .filter(|cid| others.iter().any(|other| !other.lacks.contains(cid)))
+            .collect();
+        let others_deliver = self.best_ms().is_some();
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        known.strike(&config, now_ms);
+        // One who has nobody beside it may just be slow; one who never delivered while others did
+        // is not.
+        let strikes_max = match (taken.is_empty(), known.mean_ms()) {
+            (true, _) => STRIKES_ALONE_MAX,
+            (false, None) if others_deliver => 1,
+            (false, _) => STRIKES_MAX,
+        };
+        let is_named = known.strikes >= strikes_max && !known.is_named;
+        known.is_named |= is_named;
+        for cid in &taken {
+            known.release(cid);
+        }
+        if !taken.is_empty() {
+            out.push(Output::Cancel { peer: peer.clone(), cids: taken.clone() });
+        }
+        self.requeue(&taken);
+        if is_named {
+            out.push(Output::Blame { peer: peer.clone(), offence: Offence::Stalled });
+        }
+    }
+
+    fn offend(&mut self, peer: &P, offence: Offence, now_ms: u64, out: &mut Vec<Output<P>>) {
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        match offence {
+            Offence::WrongBytes => {
+                let gone = self.peers.remove(peer);
+                self.banned.insert(peer.clone());
+                if let Some(gone) = gone {
+                    let cids: Vec<Cid> = gone.flight.keys().copied().collect();
+                    self.requeue(&cids);
+                    out.push(Output::Cancel { peer: peer.clone(), cids });
+                }
+            }
+            Offence::Unasked => {
+                known.unasked = known.unasked.saturating_add(1);
+                if known.unasked != UNASKED_MAX {
+                    return;
+                }
+            }
+            Offence::Stalled => {}
+        }
+        out.push(Output::Blame { peer: peer.clone(), offence });
+        self.assign(now_ms, out);
+    }
+
+    /// Peers may have got since what they had not.
+    fn relearn(&mut self, out: &mut Vec<Output<P>>) {
+        let root = self.root;
+        for (peer, known) in &mut self.peers {
+            known.lacks.clear();
+            if known.standing == Standing::Without {
+                known.standing = Standing::Probed;
+                let wants = vec![(root, WantKind::Have)];
+                out.push(Output::Want { peer: peer.clone(), wants });
+            }
+        }
+    }
+}
