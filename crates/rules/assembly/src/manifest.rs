@@ -12,7 +12,9 @@ use thiserror::Error;
 use crate::{
     content::names::check_name,
     ids::{ManifestDigest, canonical, hash},
-    message::payload::{ENTRIES_MAX, Limits, Needs, Runtime, WORD_MAX, WORDS_MAX},
+    message::payload::{
+        Announcement, Content, ENTRIES_MAX, Execution, Limits, Needs, Runtime, WORD_MAX, WORDS_MAX,
+    },
     permission::{ORIGINS_MAX, Permissions},
 };
 
@@ -134,6 +136,44 @@ impl Manifest {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
+    /// The announcement of this, with content that has its file at the root.
+    pub fn announce(&self, content: Content) -> Announcement {
+        Announcement {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            runtime: self.runtime,
+            entries: self.entries.iter().map(|entry| entry.name.clone()).collect(),
+            permissions: self.permissions.clone(),
+            manifest: self.digest(),
+            content,
+            needs: self.needs,
+            tags: self.tags.clone(),
+            groups: Vec::new(),
+            replication: 1,
+            publishers: Vec::new(),
+        }
+    }
+
+    /// Whether an announcement says of this what it says itself. Tags are the publisher's to
+    /// change.
+    pub fn is_announced_by(&self, announcement: &Announcement) -> bool {
+        let Announcement { tags, groups, replication, publishers, .. } = announcement.clone();
+        let own = self.announce(announcement.content);
+        Announcement { tags, groups, replication, publishers, ..own } == *announcement
+    }
+
+    /// What an execution really gets: what the manifest allows, as far as the request asks for it
+    /// and the node allows it.
+    pub fn grant(
+        &self,
+        request: &Execution,
+        node: &Permissions,
+        node_limits: &Limits,
+    ) -> (Permissions, Limits) {
+        let permissions = self.permissions.narrowed_by(&request.permissions).narrowed_by(node);
+        (permissions, self.limits.narrowed_by(&request.limits).narrowed_by(node_limits))
+    }
+
     /// Order in files means nothing; in bytes it does.
     fn sort(&mut self) {
         self.entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -208,6 +248,7 @@ fn json_error(error: serde_json::Error) -> ManifestError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::{Cid, Codec};
 
     const HELLO: &str = r#"{
         "name": "hello", "version": "1.0.0", "runtime": "wasi-module",
@@ -253,6 +294,21 @@ mod tests {
         assert!(error("[\"B\"", "[\"A\"").contains("env has a name twice"));
         let long = vec![b' '; FILE_MAX + 1];
         assert_eq!(Manifest::read(&long), Err(ManifestError::Long(FILE_MAX + 1)));
+    }
+
+    #[test]
+    fn an_announcement_that_says_something_else_is_found() {
+        let manifest = Manifest::read(HELLO.as_bytes()).unwrap();
+        let root = Cid::of(Codec::DagPb, b"root");
+        let announced = manifest.announce(Content { root, size: 5, blocks: 2 });
+        announced.check().unwrap();
+        assert!(manifest.is_announced_by(&announced));
+        let tagged = Announcement { tags: vec!["new".to_owned()], ..announced.clone() };
+        assert!(manifest.is_announced_by(&tagged));
+        let other = Announcement { version: "2".to_owned(), ..announced.clone() };
+        assert!(!manifest.is_announced_by(&other));
+        let wider = Announcement { permissions: Permissions::default(), ..announced };
+        assert!(!manifest.is_announced_by(&wider));
     }
 
     #[test]

@@ -63,7 +63,11 @@ fn fuzz_damaged_envelopes() {
     let goods: Vec<Vec<u8>> = [
         Payload::Announce(announcement(1)),
         Payload::Update(Update { replaces: root(2), announcement: announcement(1) }),
-        Payload::Holdings(Holdings { have: vec![root(1)], evicted: vec![root(3)] }),
+        Payload::Holdings(Holdings {
+            have: vec![root(1)],
+            evicted: vec![root(3)],
+            ..Holdings::default()
+        }),
     ]
     .map(|payload| say(1, 1, payload).to_bytes())
     .into_iter()

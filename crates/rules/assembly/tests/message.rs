@@ -60,7 +60,7 @@ fn keys_of_both_kinds_sign_and_every_kind_of_message_travels() {
         Payload::Announce(announcement(1)),
         Payload::Update(Update { replaces: root(1), announcement: announcement(2) }),
         Payload::Withdraw(Withdrawal { root: root(1), reason: "old".to_owned() }),
-        Payload::Holdings(Holdings { have: vec![root(1)], evicted: Vec::new() }),
+        Payload::Holdings(Holdings { have: vec![root(1)], ..Holdings::default() }),
         Payload::Execute(execution(1)),
         Payload::Cancel(Cancellation { request: RequestId([1; 32]) }),
         Payload::Decline(Decline { request: RequestId([1; 32]), reason: DeclineReason::Busy }),
@@ -122,6 +122,14 @@ fn a_replay_is_ignored_whatever_wraps_it() {
     assert_eq!(ignored(take(&other, Source::Fresh, NOW)), Refusal::Nonce(5));
     // Another author has nonces of their own, and so do other kinds of messages.
     take(&announce(4, 5, 1).to_bytes(), Source::Fresh, NOW).unwrap();
+    // A restart changes nothing.
+    let snapshot = inbox.snapshot();
+    let mut inbox: Inbox<u8> = Inbox::new(Config::default());
+    inbox.restore(&snapshot, NOW + 1).unwrap();
+    assert!(inbox.restore(&snapshot[1..], NOW + 1).is_err());
+    let mut take =
+        |bytes: &[u8], source, now| judge(&mut inbox, bytes, Channel::Announcements, source, now);
+    assert_eq!(ignored(take(&bytes, Source::Fresh, NOW + 1)), Refusal::Nonce(5));
     // When it is forgotten, it has expired.
     let late = take(&bytes, Source::Fresh, NOW + 5 * MINUTE);
     assert_eq!(ignored(late), Refusal::Expired(0));

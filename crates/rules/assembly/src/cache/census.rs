@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn have(roots: &[u8]) -> Holdings {
-        Holdings { have: roots.iter().map(|byte| root(*byte)).collect(), evicted: Vec::new() }
+        Holdings { have: roots.iter().map(|byte| root(*byte)).collect(), ..Holdings::default() }
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
             Copies { held: 2, target: 3, missing: 1, surplus: 0 }
         );
         assert_eq!(census.copies(&root(1), 1).surplus, 1);
-        let evicted = Holdings { have: Vec::new(), evicted: vec![root(1)] };
+        let evicted = Holdings { evicted: vec![root(1)], ..Holdings::default() };
         assert!(census.hear(&"bo", &evicted, 60));
         assert_eq!(census.holders(&root(1)).collect::<Vec<_>>(), [&"ana"]);
         census.contradict(&"ana", &root(2));
@@ -183,7 +183,7 @@ mod tests {
             have: (0..=ROOTS_PER_NODE_MAX)
                 .map(|n| Cid::of(Codec::DagPb, &n.to_le_bytes()))
                 .collect(),
-            evicted: Vec::new(),
+            ..Holdings::default()
         };
         assert!(!census.hear(&3, &many, 101));
     }

@@ -181,14 +181,16 @@ impl CarReader {
                 State::Blocks if self.left == Some(0) => self.state = State::Done,
                 State::Blocks => {
                     let longest = BLOCK_MAX.saturating_add(CID_LENGTH);
-                    let Some(section) = self.section(longest, CarError::Long)? else {
+                    let Some(mut section) = self.section(longest, CarError::Long)? else {
                         return Ok(None);
                     };
                     let (cid, bytes) = Cid::split(&section)?;
                     if !cid.names(bytes) {
                         return Err(CarError::Hash(cid));
                     }
-                    return Ok(Some(Item::Block(Block { cid, bytes: bytes.to_vec() })));
+                    let start = section.len().saturating_sub(bytes.len());
+                    let bytes = section.split_off(start);
+                    return Ok(Some(Item::Block(Block { cid, bytes })));
                 }
                 State::Done => {
                     self.buffer.clear();

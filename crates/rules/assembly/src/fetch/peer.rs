@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::session::Config;
 use crate::content::Cid;
 
+/// Blocks that a peer may be asked for at once, however small they are. Others remember 1,024
+/// wants of a peer.
+const WANTS_MAX: usize = 512;
+
 /// A block that a peer was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -91,7 +95,8 @@ impl Peer {
     /// Whether another block of this size may be asked for. One always may: blocks may be larger
     /// than the window.
     pub(super) fn has_room(&self, size: u64) -> bool {
-        self.flight.is_empty() || self.flight_bytes.saturating_add(size) <= self.window
+        let fits = self.flight_bytes.saturating_add(size) <= self.window;
+        self.flight.is_empty() || (fits && self.flight.len() < WANTS_MAX)
     }
 
     /// How busy it is, in thousandths of its window.

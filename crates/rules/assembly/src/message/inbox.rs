@@ -5,15 +5,18 @@
 //! funds and nonces). Memory of an author is changed only by what the author really signed, so
 //! nobody can use up another's rate or nonces.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use casper_types::PublicKey;
+use thiserror::Error;
 
 use super::{
     bucket::{Buckets, Rate},
     envelope::{Kind, Opened, Verified},
+    payload::casper_key::Key,
     refusal::Refusal,
-    replay::{Expiries, Nonce, Windows},
+    replay::{Expiries, Nonce, Window, Windows},
 };
-use crate::ids::MessageId;
+use crate::ids::{MessageId, canonical};
 
 /// How much an [`Inbox`] takes and remembers.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +66,7 @@ pub enum Funds {
 
 /// Messages about one thing have one row of nonces, so that many requests do not push out an
 /// announcement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 enum Class {
     Announcements,
     Holdings,
@@ -78,6 +81,19 @@ const fn class(kind: Kind) -> Class {
         Kind::Execute | Kind::Cancel => Class::Requests,
         Kind::Decline | Kind::Receipt => Class::Answers,
     }
+}
+
+/// The bytes are no snapshot of an inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the bytes are no snapshot of nonces")]
+pub struct NoSnapshot;
+
+/// A window on disk.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Kept {
+    author: Key,
+    class: Class,
+    window: Window,
 }
 
 /// Rates and memory; `P` is a peer.
@@ -154,6 +170,29 @@ impl<P: Ord + Clone> Inbox<P> {
             Nonce::Full => return Err(Refusal::Full),
         }
         self.seen.insert(opened.id, body.expires_ms, now_ms);
+        Ok(())
+    }
+
+    /// The nonces of all authors as bytes, to be kept over a restart: what was heard before it
+    /// is not new after it.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let windows = self.nonces.snapshot();
+        let windows = windows.into_iter().map(|((author, class), window)| Kept {
+            author: Key(author),
+            class,
+            window,
+        });
+        canonical(&windows.collect::<Vec<_>>())
+    }
+
+    /// Takes up what [`Inbox::snapshot`] gave.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot; nothing is taken up then.
+    pub fn restore(&mut self, snapshot: &[u8], now_ms: u64) -> Result<(), NoSnapshot> {
+        let kept: Vec<Kept> = borsh::from_slice(snapshot).map_err(|_| NoSnapshot)?;
+        let windows = kept.into_iter().map(|kept| ((kept.author.0, kept.class), kept.window));
+        self.nonces.restore(windows.collect(), now_ms);
         Ok(())
     }
 

@@ -146,6 +146,8 @@ pub struct Holdings {
     pub have: Vec<Cid>,
     /// Roots that were evicted.
     pub evicted: Vec<Cid>,
+    /// Multiaddresses that they are served at, with the node's peer id.
+    pub addresses: Vec<String>,
 }
 
 /// What one execution may use.
@@ -420,6 +422,7 @@ impl Holdings {
         let ordered = |roots: &[Cid]| roots.is_sorted_by(|a, b| a < b);
         let both = ordered(&self.have) && ordered(&self.evicted);
         ensure(both, what, "are not in order or not unique")?;
+        check_addresses(&self.addresses)?;
         let contradicts = self.have.iter().any(|root| self.evicted.binary_search(root).is_ok());
         ensure(!contradicts, what, "say of one root that it is held and evicted")
     }

@@ -144,6 +144,22 @@ impl<K: Ord + Clone> Windows<K> {
         Nonce::New
     }
 
+    /// All windows, to be kept over a restart.
+    pub fn snapshot(&self) -> Vec<(K, Window)> {
+        self.windows.iter().map(|(author, window)| (author.clone(), *window)).collect()
+    }
+
+    /// Takes up what [`Windows::snapshot`] gave, as far as it has not expired.
+    pub fn restore(&mut self, windows: Vec<(K, Window)>, now_ms: u64) {
+        for (author, window) in windows {
+            let is_new = !self.windows.contains_key(&author);
+            if is_new && self.windows.len() < self.max && window.until_ms > now_ms {
+                self.ends.insert((window.until_ms, author.clone()));
+                self.windows.insert(author, window);
+            }
+        }
+    }
+
     /// Forgets authors whose messages have all expired.
     fn forget(&mut self, now_ms: u64) {
         while let Some((until, author)) = self.ends.first()

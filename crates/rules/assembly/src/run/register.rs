@@ -88,6 +88,20 @@ impl Register {
         ending.map_or(Start::Run, Start::Ended)
     }
 
+    /// Takes up a request that was started before a restart, as it is on disk; one that was not
+    /// ended then is declined now, since nobody knows what of it was done.
+    pub fn restore(
+        &mut self,
+        request: RequestId,
+        author: &PublicKey,
+        deadline_ms: u64,
+        ending: Option<Ending>,
+    ) {
+        let ending = Some(ending.unwrap_or(Ending::Declined));
+        self.deadlines.insert((deadline_ms, request));
+        self.entries.insert(request, Entry { author: author.clone(), deadline_ms, ending });
+    }
+
     /// A request that was started ended. The first ending stays.
     pub fn end(&mut self, request: &RequestId, ending: Ending) {
         if let Some(entry) = self.entries.get_mut(request) {
@@ -158,6 +172,17 @@ mod tests {
         assert_eq!(register.start(request, &ana, 100, 99), Start::Ended(receipt));
         assert_eq!(register.start(request, &ana, 100, 100), Start::Late);
         assert_eq!(register.get(&request), None);
+    }
+
+    #[test]
+    fn after_a_restart_it_is_still_once() {
+        let (mut register, ana) = (Register::new(10), key(1));
+        let receipt = Ending::Receipt(MessageId([2; 32]));
+        register.restore(RequestId([1; 32]), &ana, 100, Some(receipt));
+        register.restore(RequestId([2; 32]), &ana, 100, None);
+        assert_eq!(register.start(RequestId([1; 32]), &ana, 100, 5), Start::Ended(receipt));
+        let declined = Start::Ended(Ending::Declined);
+        assert_eq!(register.start(RequestId([2; 32]), &ana, 100, 5), declined);
     }
 
     #[test]

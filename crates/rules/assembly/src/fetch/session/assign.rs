@@ -1,0 +1,234 @@
+//! Who is asked for what: giving out, stealing, taking away, and naming who is at fault.
+
+use std::collections::BTreeMap;
+
+use super::{LEAF_MAX, NODE_SIZE, Offence, Output, Session, State};
+use crate::{
+    content::Cid,
+    fetch::{
+        WantKind,
+        peer::{Peer, Standing},
+    },
+};
+
+/// How much longer than a round trip of the thief the victim has to need before it is stolen from,
+/// in milliseconds.
+const STEAL_MS: u64 = 20;
+/// Times in a row that a peer may be late before it is named.
+const STRIKES_MAX: u32 = 2;
+/// The same where nobody else can be asked.
+const STRIKES_ALONE_MAX: u32 = 6;
+/// Blocks that nobody asked for before a peer is named.
+const UNASKED_MAX: u32 = 16;
+/// Blocks in a row that nobody can be asked for now before the others wait too.
+const MISSES_MAX: u32 = 256;
+
+impl<P: Ord + Clone> Session<P> {
+    /// Puts blocks that are missing back into the queue, unless somebody else is asked for them.
+    pub(super) fn requeue<'a>(&mut self, cids: impl IntoIterator<Item = &'a Cid>) {
+        for cid in cids {
+            let is_asked = self.peers.values().any(|peer| peer.flight.contains_key(cid));
+            if let Some(missing) = self.missing.get(cid)
+                && !is_asked
+            {
+                self.queue.insert((missing.order, *cid));
+            }
+        }
+    }
+
+    /// Asks whoever has room, in the order of the content.
+    pub(super) fn assign(&mut self, now_ms: u64, out: &mut Vec<Output<P>>) {
+        if self.state == State::Over {
+            return;
+        }
+        let mut wants: BTreeMap<P, Vec<(Cid, WantKind)>> = BTreeMap::new();
+        let mut given = Vec::new();
+        let mut somebody = self.missing.len() > self.queue.len();
+        let mut misses = 0_u32;
+        for (order, cid) in &self.queue {
+            let size = self.missing.get(cid).map_or(NODE_SIZE, |missing| missing.size);
+            let holders = self.peers.iter_mut().filter(|(_, known)| {
+                known.standing == Standing::Holder && !known.lacks.contains(cid)
+            });
+            let mut holders: Vec<_> = holders.collect();
+            somebody |= !holders.is_empty();
+            // Whoever was late waits as long as somebody else is there.
+            if holders.iter().any(|(_, known)| !known.is_resting(now_ms)) {
+                holders.retain(|(_, known)| !known.is_resting(now_ms));
+            }
+            let free = holders.into_iter().filter(|(_, known)| known.has_room(size));
+            // Whoever was late last time comes last, however little it owes.
+            let least = free.min_by_key(|(_, known)| (known.strikes, known.business()));
+            let Some((peer, known)) = least else {
+                // When nobody has room there is no use in looking further.
+                misses = misses.saturating_add(1);
+                if misses >= MISSES_MAX || self.peers.values().all(|known| !known.has_room(1)) {
+                    break;
+                }
+                continue;
+            };
+            known.ask(*cid, size, now_ms);
+            wants.entry(peer.clone()).or_default().push((*cid, WantKind::Block));
+            given.push((*order, *cid));
+        }
+        for place in &given {
+            self.queue.remove(place);
+        }
+        if self.queue.is_empty() {
+            self.steal(now_ms, &mut wants, out);
+        }
+        out.extend(wants.into_iter().map(|(peer, wants)| Output::Want { peer, wants }));
+        let probed = self.peers.values().any(|known| known.standing == Standing::Probed);
+        match self.state {
+            State::Going if !somebody && !probed => {
+                self.state = State::Starved;
+                out.push(Output::Starved);
+            }
+            State::Starved if somebody => self.state = State::Going,
+            _ => {}
+        }
+    }
+
+    /// Nothing waits any more, and somebody has nothing to do: it takes over half of what the
+    /// busiest owes, from the end, where it is least likely to be on its way.
+    fn steal(
+        &mut self,
+        now_ms: u64,
+        wants: &mut BTreeMap<P, Vec<(Cid, WantKind)>>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        // Guesses that went wrong cost twice the bytes.
+        if self.duplicate_bytes.saturating_mul(100) > self.bytes.max(100 * LEAF_MAX) {
+            return;
+        }
+        let is_idle = |known: &Peer| {
+            known.standing == Standing::Holder
+                && known.flight.is_empty()
+                && !known.is_resting(now_ms)
+        };
+        let idle = self.peers.iter().filter(|(_, known)| is_idle(known));
+        let Some((thief, thief_ms)) = idle
+            .filter_map(|(peer, known)| {
+                known.shortest_ms().map(|shortest| (peer.clone(), shortest))
+            })
+            .min_by_key(|(_, shortest)| *shortest)
+        else {
+            return;
+        };
+        let busiest = self.peers.iter().max_by_key(|(_, known)| known.remaining_ms());
+        let Some((victim, known)) = busiest else { return };
+        if known.remaining_ms() <= thief_ms.saturating_add(STEAL_MS) {
+            return;
+        }
+        let victim = victim.clone();
+        let half = known.flight.len() / 2;
+        let lacks = self.peers.get(&thief).map(|known| &known.lacks);
+        let taken: Vec<Cid> = known
+            .last_asked()
+            .into_iter()
+            .filter(|cid| lacks.is_some_and(|lacks| !lacks.contains(cid)))
+            .take(half)
+            .collect();
+        if taken.is_empty() {
+            return;
+        }
+        for cid in &taken {
+            let size = self.missing.get(cid).map_or(NODE_SIZE, |missing| missing.size);
+            if let Some(known) = self.peers.get_mut(&victim) {
+                known.release(cid);
+            }
+            if let Some(known) = self.peers.get_mut(&thief) {
+                known.ask(*cid, size, now_ms);
+            }
+            wants.entry(thief.clone()).or_default().push((*cid, WantKind::Block));
+        }
+        out.push(Output::Cancel { peer: victim, cids: taken });
+    }
+
+    /// A peer is late: what it owes is asked of others.
+    pub(super) fn take_away(&mut self, peer: &P, now_ms: u64, out: &mut Vec<Output<P>>) {
+        let config = self.config;
+        let others: Vec<&Peer> = self
+            .peers
+            .iter()
+            .filter(|(other, known)| {
+                *other != peer && known.standing == Standing::Holder && !known.is_resting(now_ms)
+            })
+            .map(|(_, known)| known)
+            .collect();
+        let owed: Vec<Cid> = match self.peers.get(peer) {
+            Some(known) => known.flight.keys().copied().collect(),
+            None => return,
+        };
+        // What nobody else has stays where it is.
+        let taken: Vec<Cid> = owed
+            .into_iter()
+            .filter(|cid| others.iter().any(|other| !other.lacks.contains(cid)))
+            .collect();
+        let others_deliver = self.best_ms().is_some();
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        known.strike(&config, now_ms);
+        // One who has nobody beside it may just be slow; one who never delivered while others did
+        // is not.
+        let strikes_max = match (taken.is_empty(), known.mean_ms()) {
+            (true, _) => STRIKES_ALONE_MAX,
+            (false, None) if others_deliver => 1,
+            (false, _) => STRIKES_MAX,
+        };
+        let is_named = known.strikes >= strikes_max && !known.is_named;
+        known.is_named |= is_named;
+        for cid in &taken {
+            known.release(cid);
+        }
+        if !taken.is_empty() {
+            out.push(Output::Cancel { peer: peer.clone(), cids: taken.clone() });
+        }
+        self.requeue(&taken);
+        if is_named {
+            out.push(Output::Blame { peer: peer.clone(), offence: Offence::Stalled });
+        }
+    }
+
+    pub(super) fn offend(
+        &mut self,
+        peer: &P,
+        offence: Offence,
+        now_ms: u64,
+        out: &mut Vec<Output<P>>,
+    ) {
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        match offence {
+            Offence::WrongBytes => {
+                let gone = self.peers.remove(peer);
+                self.banned.insert(peer.clone());
+                if let Some(gone) = gone {
+                    let cids: Vec<Cid> = gone.flight.keys().copied().collect();
+                    self.requeue(&cids);
+                    out.push(Output::Cancel { peer: peer.clone(), cids });
+                }
+            }
+            Offence::Unasked => {
+                known.unasked = known.unasked.saturating_add(1);
+                if known.unasked != UNASKED_MAX {
+                    return;
+                }
+            }
+            Offence::Stalled => {}
+        }
+        out.push(Output::Blame { peer: peer.clone(), offence });
+        self.assign(now_ms, out);
+    }
+
+    /// Peers may have got since what they had not.
+    pub(super) fn relearn(&mut self, out: &mut Vec<Output<P>>) {
+        let root = self.root;
+        for (peer, known) in &mut self.peers {
+            known.lacks.clear();
+            if known.standing == Standing::Without {
+                known.standing = Standing::Probed;
+                let wants = vec![(root, WantKind::Have)];
+                out.push(Output::Want { peer: peer.clone(), wants });
+            }
+        }
+    }
+}
