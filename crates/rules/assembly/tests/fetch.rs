@@ -443,7 +443,7 @@ fn any_traits() -> impl Strategy<Value = Traits> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
     /// Whoever else is there, one honest peer is enough, and nobody honest is called a liar.
     #[test]
@@ -467,5 +467,37 @@ proptest! {
             let lies = matches!(manners[*peer], Manner::Wrong);
             prop_assert_eq!(*offence == Offence::WrongBytes, lies);
         }
+    }
+
+    /// Far or slow is no offence, and work that is taken from the slow is not done twice.
+    #[test]
+    fn the_slow_and_the_far_are_not_blamed(
+        traits in prop::collection::vec((4 * KIB..200 * KIB, 0_u64..100, any::<bool>()), 1..6),
+    ) {
+        let (root, whole) = content(300, 64 * KIB as usize, 1024);
+        let one = |(speed, latency, is_large): &(u64, u64, bool)| Remote {
+            speed: *speed,
+            latency: *latency,
+            is_large: *is_large,
+            ..remote(&whole)
+        };
+        let run = run(root, Store::default(), traits.iter().map(one).collect(), 120_000);
+        run.finished(&whole);
+        prop_assert_eq!(run.blamed.clone(), BTreeSet::new());
+        let total: u64 = run.new_bytes.values().sum();
+        // What somebody far away had sent before it was taken for dead comes on top.
+        let most = total / 50 + MIB;
+        prop_assert!(run.duplicates <= most, "{} of {}", run.duplicates, total);
+        // A few round trips, and at worst what the fastest could do alone with its window.
+        let latency = traits.iter().map(|(_, latency, _)| latency).max().unwrap();
+        let fastest = traits.iter().map(|(speed, latency, is_large)| {
+            let window = if *is_large { 4 * MIB } else { 512 * KIB };
+            (*speed).min(window / (2 * latency + 1 + 64 * KIB / speed))
+        });
+        let alone = total / fastest.max().unwrap();
+        prop_assert!(
+            run.now < alone + alone / 2 + 20 * latency + 600,
+            "{} alone {}", run.now, alone
+        );
     }
 }

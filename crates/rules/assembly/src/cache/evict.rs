@@ -18,7 +18,7 @@ pub struct Held {
     pub is_busy: bool,
     /// Its publisher took it back.
     pub is_withdrawn: bool,
-    /// The score it would have today, from 0 to 1,000; see [`super::decide`].
+    /// The score it would have today, from 0 to 1,000; see [`super::decide()`].
     pub score: u64,
     /// When it was last executed or served, in milliseconds since 1970.
     pub used_ms: u64,

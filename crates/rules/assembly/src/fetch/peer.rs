@@ -9,6 +9,12 @@ use crate::content::Cid;
 /// wants of a peer.
 const WANTS_MAX: usize = 512;
 
+/// Bytes that a peer may be asked for before it has delivered anything.
+const FIRST_MAX: u64 = 1024 * 1024;
+
+/// How long a peer may deliver nothing at all while others do.
+const DEAD_MS: u64 = 500;
+
 /// A block that a peer was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -38,6 +44,8 @@ pub(super) struct Peer {
     pub(super) flight: BTreeMap<Cid, Asked>,
     flight_bytes: u64,
     asked: u64,
+    /// When it was first asked for a block.
+    first_asked_ms: Option<u64>,
     /// Blocks that it said it has not.
     pub(super) lacks: BTreeSet<Cid>,
     /// Blocks that it was asked for once and no longer is; they may still come.
@@ -49,6 +57,8 @@ pub(super) struct Peer {
     shortest_ms: u64,
     /// Mean time between two blocks while it owes some, in sixteenths of a millisecond.
     gap: u64,
+    /// It delivered a block since it was last idle.
+    is_under_way: bool,
     /// The last time at which it delivered something.
     progress_ms: u64,
     /// Times in a row that it was late.
@@ -69,11 +79,13 @@ impl Peer {
             flight: BTreeMap::new(),
             flight_bytes: 0,
             asked: 0,
+            first_asked_ms: None,
             lacks: BTreeSet::new(),
             released: BTreeSet::new(),
             mean: None,
             shortest_ms: u64::MAX,
             gap: 0,
+            is_under_way: false,
             progress_ms: now_ms,
             strikes: 0,
             unasked: 0,
@@ -95,7 +107,9 @@ impl Peer {
     /// Whether another block of this size may be asked for. One always may: blocks may be larger
     /// than the window.
     pub(super) fn has_room(&self, size: u64) -> bool {
-        let fits = self.flight_bytes.saturating_add(size) <= self.window;
+        // Who has delivered nothing yet is not trusted with much.
+        let window = if self.mean.is_none() { self.window.min(FIRST_MAX) } else { self.window };
+        let fits = self.flight_bytes.saturating_add(size) <= window;
         self.flight.is_empty() || (fits && self.flight.len() < WANTS_MAX)
     }
 
@@ -107,10 +121,12 @@ impl Peer {
 
     pub(super) fn ask(&mut self, cid: Cid, size: u64, now_ms: u64) {
         if self.flight.is_empty() {
-            // It owed nothing, so it was not late until now.
+            // It owed nothing, so it was not late until now, and the way there is no gap.
             self.progress_ms = now_ms;
+            self.is_under_way = false;
         }
         self.asked = self.asked.saturating_add(1);
+        self.first_asked_ms.get_or_insert(now_ms);
         self.flight.insert(cid, Asked { since_ms: now_ms, size, number: self.asked });
         self.flight_bytes = self.flight_bytes.saturating_add(size);
         self.released.remove(&cid);
@@ -132,7 +148,9 @@ impl Peer {
         self.resting_until_ms = 0;
         let Some(asked) = self.release(cid) else { return };
         self.released.remove(cid);
-        self.gap = self.gap.saturating_mul(7).saturating_add(gap) / 8;
+        if std::mem::replace(&mut self.is_under_way, true) {
+            self.gap = self.gap.saturating_mul(7).saturating_add(gap) / 8;
+        }
         let sample = now_ms.saturating_sub(asked.since_ms);
         self.learn(sample);
         // As long as blocks do not queue up on their way it may have more; then less, so that its
@@ -151,11 +169,16 @@ impl Peer {
         self.gap.saturating_mul(self.flight.len() as u64) / 16
     }
 
-    /// What it owes, the last asked first.
-    pub(super) fn last_asked(&self) -> Vec<Cid> {
+    /// Half of what it owes and will not have sent before it hears that it need not, the last
+    /// asked first.
+    pub(super) fn spare(&self) -> Vec<Cid> {
+        let round_trip = self.shortest_ms.saturating_mul(16);
+        let on_its_way = round_trip.checked_div(self.gap).unwrap_or(u64::MAX);
+        let on_its_way = usize::try_from(on_its_way).unwrap_or(usize::MAX);
+        let half = self.flight.len().saturating_sub(on_its_way) / 2;
         let mut owed: Vec<_> = self.flight.iter().collect();
         owed.sort_by_key(|(_, asked)| std::cmp::Reverse(asked.number));
-        owed.into_iter().map(|(cid, _)| *cid).collect()
+        owed.into_iter().take(half).map(|(cid, _)| *cid).collect()
     }
 
     /// It answered, if only that it has not what was asked.
@@ -200,10 +223,17 @@ impl Peer {
 
     /// How long it may deliver nothing before it is late. Before its first block, the others'
     /// times say what can be expected.
-    pub(super) fn patience_ms(&self, others_ms: Option<u64>, config: &Config) -> u64 {
+    pub(super) fn patience_ms(
+        &self,
+        others_ms: Option<u64>,
+        is_tail: bool,
+        config: &Config,
+    ) -> u64 {
         let expected = match (self.mean, others_ms) {
             (Some((mean, deviation)), _) => mean.saturating_add(deviation.saturating_mul(4)),
-            (None, Some(others)) => others.saturating_mul(4),
+            // It may just be far away. As long as others have enough to do, waiting costs nothing.
+            (None, Some(others)) if is_tail => others.saturating_mul(4),
+            (None, Some(others)) => others.saturating_mul(4).max(DEAD_MS),
             (None, None) => config.late_start_ms,
         };
         // Each time that it was late it gets twice as long, should its way just be slow.
@@ -218,6 +248,13 @@ impl Peer {
         let silent = self.progress_ms.saturating_add(patience_ms);
         let skipped = oldest.saturating_add(patience_ms.saturating_mul(8));
         Some(silent.min(skipped))
+    }
+
+    /// When it has been silent for so long since it was first asked that it cannot just be far
+    /// away; `None` once it delivered, or is named, or was never late.
+    pub(super) fn dead_at_ms(&self) -> Option<u64> {
+        let is_suspect = self.mean.is_none() && self.strikes > 0 && !self.is_named;
+        self.first_asked_ms.filter(|_| is_suspect).map(|first| first.saturating_add(DEAD_MS))
     }
 
     pub(super) const fn is_resting(&self, now_ms: u64) -> bool {

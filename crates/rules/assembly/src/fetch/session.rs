@@ -368,11 +368,11 @@ impl<P: Ord + Clone> Session<P> {
             self.relearn_ms = now_ms.saturating_add(LACKS_MS);
             self.relearn(&mut out);
         }
-        let best = self.best_ms();
+        let (best, is_tail) = (self.best_ms(), self.queue.is_empty());
         let config = self.config;
         let mut late = Vec::new();
         for (peer, known) in &self.peers {
-            let patience = known.patience_ms(best, &config);
+            let patience = known.patience_ms(best, is_tail, &config);
             if known.late_at_ms(patience).is_some_and(|at| at <= now_ms) {
                 late.push(peer.clone());
             }
@@ -380,6 +380,7 @@ impl<P: Ord + Clone> Session<P> {
         for peer in late {
             self.take_away(&peer, now_ms, &mut out);
         }
+        self.name_dead(now_ms, &mut out);
         self.assign(now_ms, &mut out);
         out
     }
@@ -389,12 +390,13 @@ impl<P: Ord + Clone> Session<P> {
         if self.state == State::Over {
             return None;
         }
-        let best = self.best_ms();
+        let (best, is_tail) = (self.best_ms(), self.queue.is_empty());
         let late = self
             .peers
             .values()
-            .filter_map(|peer| peer.late_at_ms(peer.patience_ms(best, &self.config)));
-        late.chain([self.relearn_ms]).min()
+            .filter_map(|peer| peer.late_at_ms(peer.patience_ms(best, is_tail, &self.config)));
+        let dead = self.peers.values().filter_map(Peer::dead_at_ms).filter(|_| best.is_some());
+        late.chain(dead).chain([self.relearn_ms]).min()
     }
 
     /// Bytes of different blocks that came.

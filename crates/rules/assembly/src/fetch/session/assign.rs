@@ -120,28 +120,26 @@ impl<P: Ord + Clone> Session<P> {
         if known.remaining_ms() <= thief_ms.saturating_add(STEAL_MS) {
             return;
         }
-        let victim = victim.clone();
-        let half = known.flight.len() / 2;
-        let lacks = self.peers.get(&thief).map(|known| &known.lacks);
-        let taken: Vec<Cid> = known
-            .last_asked()
-            .into_iter()
-            .filter(|cid| lacks.is_some_and(|lacks| !lacks.contains(cid)))
-            .take(half)
-            .collect();
+        let (victim, spare) = (victim.clone(), known.spare());
+        let mut taken = Vec::new();
+        let Some(known) = self.peers.get_mut(&thief) else { return };
+        for cid in spare {
+            let size = self.missing.get(&cid).map_or(NODE_SIZE, |missing| missing.size);
+            if known.has_room(size) && !known.lacks.contains(&cid) {
+                known.ask(cid, size, now_ms);
+                taken.push(cid);
+            }
+        }
         if taken.is_empty() {
             return;
         }
-        for cid in &taken {
-            let size = self.missing.get(cid).map_or(NODE_SIZE, |missing| missing.size);
-            if let Some(known) = self.peers.get_mut(&victim) {
+        if let Some(known) = self.peers.get_mut(&victim) {
+            for cid in &taken {
                 known.release(cid);
             }
-            if let Some(known) = self.peers.get_mut(&thief) {
-                known.ask(*cid, size, now_ms);
-            }
-            wants.entry(thief.clone()).or_default().push((*cid, WantKind::Block));
         }
+        let asked = taken.iter().map(|cid| (*cid, WantKind::Block));
+        wants.entry(thief).or_default().extend(asked);
         out.push(Output::Cancel { peer: victim, cids: taken });
     }
 
@@ -165,16 +163,10 @@ impl<P: Ord + Clone> Session<P> {
             .into_iter()
             .filter(|cid| others.iter().any(|other| !other.lacks.contains(cid)))
             .collect();
-        let others_deliver = self.best_ms().is_some();
         let Some(known) = self.peers.get_mut(peer) else { return };
         known.strike(&config, now_ms);
-        // One who has nobody beside it may just be slow; one who never delivered while others did
-        // is not.
-        let strikes_max = match (taken.is_empty(), known.mean_ms()) {
-            (true, _) => STRIKES_ALONE_MAX,
-            (false, None) if others_deliver => 1,
-            (false, _) => STRIKES_MAX,
-        };
+        // One who has nobody beside it may just be slow.
+        let strikes_max = if taken.is_empty() { STRIKES_ALONE_MAX } else { STRIKES_MAX };
         let is_named = known.strikes >= strikes_max && !known.is_named;
         known.is_named |= is_named;
         for cid in &taken {
@@ -186,6 +178,19 @@ impl<P: Ord + Clone> Session<P> {
         self.requeue(&taken);
         if is_named {
             out.push(Output::Blame { peer: peer.clone(), offence: Offence::Stalled });
+        }
+    }
+
+    /// Names those who never delivered anything while others did.
+    pub(super) fn name_dead(&mut self, now_ms: u64, out: &mut Vec<Output<P>>) {
+        if self.best_ms().is_none() {
+            return;
+        }
+        for (peer, known) in &mut self.peers {
+            if known.dead_at_ms().is_some_and(|at| at <= now_ms) {
+                known.is_named = true;
+                out.push(Output::Blame { peer: peer.clone(), offence: Offence::Stalled });
+            }
         }
     }
 
