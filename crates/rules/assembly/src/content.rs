@@ -10,7 +10,7 @@ pub mod car;
 pub mod cid;
 pub mod names;
 pub mod node;
-mod pb;
+pub(crate) mod pb;
 pub mod walk;
 
 pub use build::{Built, FileBuilder, Shape, TreeBuilder};

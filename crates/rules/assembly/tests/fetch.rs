@@ -483,7 +483,7 @@ proptest! {
         };
         let run = run(root, Store::default(), traits.iter().map(one).collect(), 120_000);
         run.finished(&whole);
-        prop_assert_eq!(run.blamed.clone(), BTreeSet::new());
+        prop_assert_eq!(&run.blamed, &BTreeSet::new());
         let total: u64 = run.new_bytes.values().sum();
         // What somebody far away had sent before it was taken for dead comes on top.
         let most = total / 50 + MIB;

@@ -15,7 +15,7 @@ use girrona_assembly::{
         car::{self, CarReader},
         node,
     },
-    fetch::{Blocks, Output, Session, session::Config},
+    fetch::{Blocks, Output, Serve, Session, WantKind, session::Config, wire},
     manifest::import,
     message::{Channel, Envelope, Holdings, Payload, Update, open},
     run::{Certificate, Evidence},
@@ -228,6 +228,24 @@ fn fuzz_manifests() {
         }
         if let Ok(origin) = String::from_utf8_lossy(input).parse::<Origin>() {
             assert_eq!(origin.to_string().parse(), Ok(origin));
+        }
+    });
+}
+
+#[test]
+fn fuzz_bitswap_messages() {
+    let wants = wire::ask(&[(root(1), WantKind::Block), (root(2), WantKind::Have)], &[root(3)]);
+    let serves = [Serve::Block(root(1)), Serve::Have(root(2)), Serve::DontHave(root(3))];
+    let answer = wire::answer(&serves, &[b"foreign"], 9, &|_| Some(vec![1]));
+    check!().for_each(|input: &[u8]| {
+        for bytes in [input.to_vec(), damaged(&wants, input), damaged(&answer, input)] {
+            if let Ok(message) = wire::Message::read(&bytes) {
+                let count = message.wants.len() + message.cancels.len() + message.foreign.len();
+                assert!(count <= 2_048);
+                for (prefix, block) in message.blocks {
+                    let _ = Cid::from_prefix(prefix, block);
+                }
+            }
         }
     });
 }

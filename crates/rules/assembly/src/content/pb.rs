@@ -2,7 +2,7 @@
 
 /// A field as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Wire type 0.
     Number(u64),
     /// Wire type 2.
@@ -10,15 +10,15 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of a message in the order in which they came, or that they are no message.
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) const fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
     /// The next field's number and value; `Ok(None)` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Malformed> {
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -47,23 +47,23 @@ impl<'a> Fields<'a> {
 
 /// The bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// Writes a number's field.
-pub(super) fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
     put_varint(out, u64::from(field) << 3);
     put_varint(out, value);
 }
 
 /// Writes a byte string's field.
-pub(super) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     put_varint(out, (u64::from(field) << 3) | 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Writes a number in seven-bit groups, the lowest first.
-pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
     let mut buffer = unsigned_varint::encode::u64_buffer();
     out.extend_from_slice(unsigned_varint::encode::u64(value, &mut buffer));
 }
