@@ -2,8 +2,6 @@
 
 /// Fraction bits of a fixed-point number here.
 pub(crate) const FRACTION: u32 = 32;
-/// One, in fixed point.
-pub(crate) const ONE: u64 = 1 << FRACTION;
 
 /// The binary logarithm of a positive number in fixed point, in fixed point, rounded down to the
 /// last bit but one or two. 0 for 0 and for everything up to 1.
@@ -41,6 +39,9 @@ pub(crate) fn surprise(hash: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One, in fixed point.
+    const ONE: u64 = 1 << FRACTION;
 
     fn float(fixed: u64) -> f64 {
         fixed as f64 / ONE as f64

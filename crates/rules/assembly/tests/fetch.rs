@@ -465,7 +465,7 @@ proptest! {
         run.finished(&whole);
         for (peer, offence) in &run.blamed {
             let lies = matches!(manners[*peer], Manner::Wrong);
-            prop_assert_eq!(*offence == Offence::WrongBytes, lies);
+            prop_assert!(*offence != Offence::WrongBytes || lies, "{} {}", peer, offence);
         }
     }
 
