@@ -4,6 +4,7 @@ mod auction;
 mod code;
 mod context;
 mod contracts;
+mod dictionaries;
 mod keys;
 mod money;
 mod payment;
@@ -35,12 +36,13 @@ pub(crate) fn all(contracts: &std::path::Path) -> Result<(Suite, BTreeMap<String
     }
     book.modules.insert("proxy".to_owned(), proxy());
     book.modules.insert("versioned proxy".to_owned(), versioned_proxy());
-    let groups: [fn(&mut Book); 12] = [
+    let groups: [fn(&mut Book); 13] = [
         values::cases,
         context::cases,
         keys::cases,
         purses::cases,
         contracts::cases,
+        dictionaries::cases,
         shipped::cases,
         payment::cases,
         money::cases,
