@@ -52,7 +52,7 @@ fn the_bill_adds_up_and_is_what_the_block_did() {
         for wasm in [stores(), guest::idles(), guest::reverts(), guest::traps(), guest::spins()] {
             let mut world = World::new(law(charge));
             let deploy = world.session(ANA, paid, wasm, none());
-            let Explained { result, bill, .. } = explained(&world, &[deploy.clone()]);
+            let Explained { result, bill, .. } = explained(&world, std::slice::from_ref(&deploy));
             let before = world.balance(ANA);
             assert_eq!(world.one(deploy), result);
             assert_eq!(bill.fee, U512::from(before - world.balance(ANA)), "{bill:?}");
@@ -106,7 +106,7 @@ fn deploys_before_it_in_the_block_count() {
     let world = World::with_poor(law(FailureCharge::MinimumPenalty), 3 * GIRRO);
     let first = world.session(POOR, 3 * GIRRO, guest::spins(), none());
     let second = world.session(POOR, GIRRO, guest::idles(), none());
-    let alone = explained(&world, &[second.clone()]);
+    let alone = explained(&world, std::slice::from_ref(&second));
     assert_eq!((alone.advice, alone.bill.offered), (None, U512::from(GIRRO)));
     let told = explained(&world, &[first, second]);
     assert_eq!(told.bill.offered, U512::zero());

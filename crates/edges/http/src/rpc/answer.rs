@@ -1,7 +1,8 @@
 //! From a request's text to its answer's text: the table of methods.
 //!
-//! A deploy is read where it arrives and handed on by value, to be stored or tried out, or is tried
-//! out again in its block. Everything else reads blocks and state and is answered on a thread that may block.
+//! A deploy is read where it arrives and handed on by value, to be stored or tried out; one in a
+//! block is tried out again. Everything else reads blocks and state and is answered on a thread that
+//! may block.
 
 use std::sync::Arc;
 

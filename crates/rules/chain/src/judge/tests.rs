@@ -325,13 +325,13 @@ fn a_deploy_is_voted_for_only_with_enough_of_the_right_signatures() {
         ("has an approval twice", vec![by(1), by(2), by(2)]),
     ];
     for (text, approvals) in cases {
-        let refusal = judged(&mut node, &[deploy.clone()], |proposal| {
+        let refusal = judged(&mut node, std::slice::from_ref(&deploy), |proposal| {
             proposal.transfers[0].approvals = approvals.clone();
         });
         let refusal = refusal.expect_err(text);
         assert!(refusal.contains(text), "{text}: {refusal}");
     }
-    let both = judged(&mut node, &[deploy.clone()], |proposal| {
+    let both = judged(&mut node, std::slice::from_ref(&deploy), |proposal| {
         proposal.transfers[0].approvals = vec![by(1), by(2)];
     });
     assert_eq!(both, Ok(()));
@@ -347,7 +347,7 @@ fn by_other_hash() -> Approval {
 fn a_deploy_with_too_little_weight_is_refused_at_the_door_too() {
     let mut node = node();
     shared_account(&mut node, 2);
-    let refusal = node.put(&ana_pays(&node, 5)).unwrap_err().to_string();
+    let refusal = node.put(&ana_pays(&node, 5)).unwrap_err();
     assert!(refusal.contains("insufficient deploy signature weight"), "{refusal}");
     let mut both = ana_pays(&node, 5);
     both.sign(&Person::new(2).secret);
