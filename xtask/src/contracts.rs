@@ -102,6 +102,7 @@ impl Build {
         // Other flags would make other bytes.
         build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
+        build.env("CARGO_INCREMENTAL", "0");
         succeed(build)?;
         let built = folder.join(format!("target/{target}/release"));
         let mut files = Vec::new();

@@ -209,7 +209,7 @@ fn a_deploy_of_a_block_is_explained_behind_those_before_it() {
         explanation::again(&world.law, before, &mut girrona_exec::Uncached, &block, deploys)
             .unwrap()
     };
-    let told = explain(&[first.clone()]);
+    let told = explain(std::slice::from_ref(&first));
     assert_eq!(told.bill.fee, U512::from(3 * GIRRO));
     assert!(told.advice.unwrap().contains("does not end"));
     let told = explain(&[first, second]);
