@@ -155,7 +155,7 @@ fn deploys_that_are_not_gossiped_are_noticed() {
 
 #[test]
 fn questions_without_end_are_noticed() {
-    fires(Sabotage::NeverAnswer, 8, |it| matches!(it, Violation::Requests { .. }));
+    fires(Sabotage::NeverAnswer, 24, |it| matches!(it, Violation::Requests { .. }));
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) const PAYMENT: u64 = 1_000_000_000_000;
 pub(crate) const BLOCK_TIME: u64 = 1_000;
 
 /// Accounts, and blocks of deploys of theirs.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// The seed of each account's ed25519 key.
     pub(crate) seeds: Vec<[u8; 32]>,
@@ -89,7 +89,7 @@ pub(crate) enum Value {
 }
 
 /// Something that both engines must have the same of.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Look {
     /// Motes in an account's main purse.
     Balance(usize),
@@ -102,7 +102,7 @@ pub(crate) enum Look {
 }
 
 /// What an engine took, and where it ended.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Played {
     /// Its steps by name, without the untimed blocks.
     pub(crate) steps: Vec<(String, Span)>,

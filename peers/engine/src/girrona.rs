@@ -12,6 +12,7 @@ use girrona_chain::{
     Disk as _,
     disk::{Commit, ExecutedDeploy, Phase, Phases},
 };
+use girrona_engine::{Metrics, Tiers};
 use girrona_exec::{BlockContext, BlockOutcome, CodeSource, Signed, execute_block, genesis};
 use girrona_state::Reader as _;
 use girrona_store::{Options, Store};
@@ -23,17 +24,22 @@ use girrona_types::{
 use crate::{
     acts::{Cast, Stored},
     clock::{Span, timed},
-    code::Cache,
     plan::{AMOUNT, Act, BALANCE, BLOCK_TIME, PAYMENT, Plan, Played, STAKE, What},
 };
 
 /// What turns modules into code that runs, and keeps it: what a node has.
 fn code() -> impl CodeSource {
-    Cache::default()
+    Tiers::new(true, Metrics::default())
 }
 
-/// Executes and commits every block.
+/// Executes and commits every block, on a thread of the kind that a node's chain has.
 pub(crate) fn play(plan: &Plan, dir: &Path) -> Result<Played> {
+    let (plan, dir) = (plan.clone(), dir.to_owned());
+    let thread = girrona_engine::spawn("chain", move || play_here(&plan, &dir))?;
+    thread.join().map_err(|_| anyhow!("the chain's thread panicked"))?
+}
+
+fn play_here(plan: &Plan, dir: &Path) -> Result<Played> {
     let cast = Cast::of(plan)?;
     let law = law(&cast.keys);
     let mut code = code();

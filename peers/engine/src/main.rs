@@ -21,8 +21,6 @@
 mod acts;
 #[path = "../../casper/src/clock.rs"]
 mod clock;
-#[path = "../../../crates/homes/node/src/code.rs"]
-mod code;
 mod girrona;
 #[allow(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "conformance/guest.rs"]

@@ -5,9 +5,7 @@ mod guest;
 #[path = "support/world.rs"]
 mod world;
 
-use casper_types::{
-    BlockHash, Deploy, Digest, RuntimeArgs, Timestamp, U512, bytesrepr::ToBytes,
-};
+use casper_types::{BlockHash, Deploy, Digest, RuntimeArgs, Timestamp, U512, bytesrepr::ToBytes};
 use girrona_exec::{BlockContext, Explained, Signed, Uncached, explain};
 use girrona_types::{Height, chainspec::FailureCharge};
 use guest::Paper;

@@ -53,10 +53,11 @@ fn config(max_stack_height: u32) -> Config {
     config
         .set_max_recursion_depth(frames.saturating_add(16))
         .set_max_stack_height(bytes.saturating_add(BYTES_SPARE))
-        // Validated here and now; a function is translated when it is first called, because most of
-        // a module never is. Translation refuses nothing that is valid: 65,536 slots are enough for
-        // all that a body of `limits::BODY_BYTES_MAX` can push.
-        .compilation_mode(CompilationMode::LazyTranslation)
+        // A function is checked again and translated when it is first called, because most of a
+        // module never is. Neither refuses anything: the metering pass has validated every body
+        // under fewer features than these, and 65,536 slots are enough for all that a body of
+        // `limits::BODY_BYTES_MAX` can push.
+        .compilation_mode(CompilationMode::Lazy)
         .consume_fuel(false)
         .ignore_custom_sections(true)
         .allow_start_fn(false)

@@ -6,8 +6,6 @@
 //! name begins so and prints what both say, `--rows` prints the differences as rows for the page.
 
 mod cases;
-#[path = "../../../../crates/homes/node/src/code.rs"]
-mod code;
 mod compare;
 #[path = "../../../casper/src/conform"]
 mod conform {

@@ -13,6 +13,7 @@ use casper_types::{
     bytesrepr::{self, Bytes, ToBytes},
     execution::ExecutionResultV1,
 };
+use girrona_engine::{Metrics, Tiers};
 use girrona_exec::{
     BlockContext, CodeSource, Signed, execute_block, genesis, recorded_supply, system::SYSTEM,
     total_supply,
@@ -24,7 +25,6 @@ use girrona_types::{
 };
 
 use crate::{
-    code::Cache,
     conform::{
         scene::{self, State, Thing, arguments, find, public},
         suite::{ACCOUNTS, BALANCES, Item, PROPOSER, Play, STAKE, Suite, TIME, Told},
@@ -55,7 +55,7 @@ pub(crate) fn play(suite: &Suite, modules: &BTreeMap<String, Vec<u8>>) -> Result
 
 /// What turns modules into code that runs: what a node has.
 fn code() -> impl CodeSource {
-    Cache::default()
+    Tiers::new(false, Metrics::default())
 }
 
 /// Casper mainnet's rules.

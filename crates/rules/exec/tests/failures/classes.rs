@@ -138,6 +138,8 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("bytes that are no module", "its parser words its reasons otherwise"),
     ("no bytes", "its parser words its reasons otherwise"),
     ("payment code that is no module", "its parser words its reasons otherwise"),
+    ("revert with 41", "its library has no names for 41 to 50"),
+    ("a field that no block has", "it does not have the function"),
     ("blocks in blocks", "it has no limit there, and recurses"),
     ("a long label of a group", "it takes any length and charges storage alone"),
     ("a forged URef in a value", "it does not look into lists of options"),

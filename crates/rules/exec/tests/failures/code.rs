@@ -75,7 +75,7 @@ const API_ERRORS: [&str; 40] = [
 fn reverts() -> Vec<Row> {
     let mut codes: Vec<(u32, String)> = vec![
         (0, "ApiError::Unhandled [31]".to_owned()),
-        (41, "ApiError::Unhandled [31]".to_owned()),
+        (41, "ApiError::MessageTopicAlreadyRegistered [41]".to_owned()),
         (64_511, "ApiError::Unhandled [31]".to_owned()),
         (64_512, "ApiError::AuctionError(MissingKey) [64512]".to_owned()),
         (64_768 + 1, "Contract header error: 1".to_owned()),
@@ -165,7 +165,7 @@ fn fields() -> Vec<Row> {
     let text = r#"(module (import "env" "casper_get_block_info" (func $info (param i32 i32)))
         (memory 1) (func (export "call") (call $info (i32.const 6) (i32.const 0))))"#;
     let invalid = "The imputed operation is invalid";
-    vec![Row::runs("a field that no block has", invalid, 1, wat(text))]
+    vec![Row::runs("a field that no block has", invalid, 68_550, wat(text))]
 }
 
 fn gas() -> Vec<Row> {
