@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use casper_types::{
-    Approval, Deploy, DeployHash, DeployHeader, Digest, ExecutableDeployItem, Group, Groups, Key,
-    Signature, StoredValue, TimeDiff, Timestamp, TransferAddr, U512, URef,
+    Approval, BlockHash, Deploy, DeployHash, DeployHeader, Digest, ExecutableDeployItem, Group,
+    Groups, Key, Signature, StoredValue, TimeDiff, Timestamp, TransferAddr, U512, URef,
     account::AccountHash,
     bytesrepr::{self, Bytes, ToBytes},
     execution::ExecutionResultV1,
@@ -24,11 +24,9 @@ use girrona_types::{
     chainspec::{GenesisAccount, GenesisValidator},
 };
 
-use crate::{
-    conform::{
-        scene::{self, State, Thing, arguments, find, public},
-        suite::{ACCOUNTS, BALANCES, Item, PROPOSER, Play, STAKE, Suite, TIME, Told},
-    },
+use crate::conform::{
+    scene::{self, State, Thing, arguments, find, public},
+    suite::{ACCOUNTS, BALANCES, Item, PROPOSER, Play, STAKE, Suite, TIME, Told},
 };
 
 /// Plays every case.
@@ -88,6 +86,8 @@ impl World<'_> {
             law: self.law,
             height: Height(1),
             time: Timestamp::from(time),
+            parent: BlockHash::default(),
+            state_root: Digest::default(),
             proposer: &proposer,
             era_end: None,
         };
