@@ -104,6 +104,23 @@ async fn contracts_are_installed_called_in_every_way_and_closed_to_strangers() -
     let too_much = run(&net, None, call("transfer", give(bo, 5_000))).await?;
     assert_eq!(too_much.as_deref(), Some("User error: 1"));
 
+    // Every node tells the same bill of a failure, and what to do.
+    let revert = module("revert.wasm", runtime_args! { "code" => 7_u32 })?;
+    let failing = net.draft(revert, 5 * GIRRO).sign(net.key("ana")?)?;
+    let failing = net.node(2).put(failing).await?;
+    assert_eq!(error_of(&net, failing).await?.as_deref(), Some("User error: 7"));
+    let bill = net.node(0).rpc().explain_deploy(failing).await?;
+    for node in net.nodes() {
+        assert_eq!(node.rpc().explain_deploy(failing).await?, bill, "{}", node.name());
+    }
+    assert_eq!(bill.error_message.as_deref(), Some("User error: 7"));
+    assert!(bill.advice.is_some_and(|advice| advice.contains("code 7")));
+    let bill = bill.bill;
+    assert_eq!(bill.fee, net.law().core.penalty_payment, "it used less");
+    assert_eq!((bill.used + bill.penalty, bill.fee + bill.refund), (bill.fee, bill.offered));
+    let session = bill.session;
+    assert_eq!(session.instructions + session.host_functions + session.storage, session.used);
+
     // A stranger may not mint; what does not exist is refused before anything runs.
     let mint = net.draft(call("mint", give(bo, 1)), 20 * GIRRO).sign(net.key("bo")?)?;
     let mint = net.node(1).put(mint).await?;
