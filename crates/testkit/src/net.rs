@@ -241,6 +241,22 @@ impl Net {
         Ok(PublicKey::from(self.key(user)?))
     }
 
+    /// A system contract's hash in hex, as a client learns it from the registry.
+    ///
+    /// # Errors
+    /// When the first running node does not answer, or there is no contract of that name.
+    pub async fn system_contract(&self, name: &str) -> Result<String> {
+        let node = self.running().next().context("no node runs")?;
+        let registry = format!("system-contract-registry-{}", "0".repeat(64));
+        let found = node.rpc().query_global_state(None, registry, Vec::new()).await?;
+        let found = serde_json::to_value(&found)?;
+        let pairs = found["stored_value"]["CLValue"]["parsed"].as_array().context("a registry")?;
+        let pair = pairs.iter().find(|pair| pair["key"] == name);
+        let text = pair.and_then(|pair| pair["value"].as_str());
+        let text = text.with_context(|| format!("{name} is not in the registry"))?;
+        Ok(text.rsplit_once('-').map_or(text, |(_, hash)| hash).to_owned())
+    }
+
     /// A deploy for this network, made now.
     pub fn draft(&self, session: ExecutableDeployItem, payment: u64) -> Draft {
         Draft {

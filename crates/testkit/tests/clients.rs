@@ -105,17 +105,6 @@ fn validator(net: &Net) -> Result<String> {
     Ok(key.to_hex())
 }
 
-/// The auction's hash, as the registry has it.
-async fn auction(net: &Net) -> Result<String> {
-    let registry = format!("system-contract-registry-{}", "0".repeat(64));
-    let found = net.node(0).rpc().query_global_state(None, registry, Vec::new()).await?;
-    let found = serde_json::to_value(&found)?;
-    let pairs = found["stored_value"]["CLValue"]["parsed"].as_array().context("a registry")?;
-    let pair = pairs.iter().find(|pair| pair["key"] == "auction");
-    let text = pair.and_then(|pair| pair["value"].as_str()).context("an auction")?;
-    Ok(text.rsplit_once('-').map_or(text, |(_, hash)| hash).to_owned())
-}
-
 /// The port at the end of a URL.
 fn port(url: &str) -> &str {
     url.rsplit(':').next().unwrap_or_default()
@@ -165,7 +154,7 @@ async fn casper_js_sdk_sends_deploys_and_asks_everything_it_can_ask() -> Result<
         .arg(format!("{}/rpc", node.speculative_url()))
         .arg(contract("counter.wasm"))
         .args([stored.token, stored.package, stored.item])
-        .args([auction(&net).await?, validator(&net)?]);
+        .args([net.system_contract("auction").await?, validator(&net)?]);
     let report = json(command).await?;
     check_report(&report, &net);
     check_calls(&report, 37);

@@ -26,18 +26,6 @@ const ERA: u64 = 10;
 /// Shares of a block's reward are counted in this many parts (Casper's `BLOCK_REWARD`).
 const PARTS: u64 = 1_000_000_000_000;
 
-/// A system contract's hash, as a client learns it.
-async fn system_hash(net: &Net, name: &str) -> Result<String> {
-    let registry = format!("system-contract-registry-{}", "0".repeat(64));
-    let found = net.node(1).rpc();
-    let found = found.query_global_state(None, registry, Vec::new()).await?;
-    let found = serde_json::to_value(&found)?;
-    let pairs = found["stored_value"]["CLValue"]["parsed"].as_array().context("a registry")?;
-    let pair = pairs.iter().find(|pair| pair["key"] == name);
-    let text = pair.and_then(|pair| pair["value"].as_str()).context("it is in the registry")?;
-    Ok(format!("hash-{}", text.rsplit_once('-').map_or(text, |(_, hash)| hash)))
-}
-
 /// Calls the auction by `casper-client` with somebody's key and waits for success everywhere.
 async fn stake(net: &Net, key: &std::path::Path, verb: &str, arguments: &[String]) -> Result<()> {
     let Some(client) = program::casper_client() else { bail!("it was there before") };
@@ -47,7 +35,7 @@ async fn stake(net: &Net, key: &std::path::Path, verb: &str, arguments: &[String
     command.arg("--secret-key").arg(key);
     command.args([
         "--session-hash",
-        &system_hash(net, "auction").await?,
+        &format!("hash-{}", net.system_contract("auction").await?),
         "--session-entry-point",
         verb,
     ]);
@@ -99,7 +87,7 @@ fn weights(state: &AuctionState, era: u64) -> Result<BTreeMap<PublicKey, U512>> 
 
 /// The mint's record of all motes after a block.
 async fn supply_at(net: &Net, height: u64) -> Result<U512> {
-    let mint = system_hash(net, "mint").await?;
+    let mint = format!("hash-{}", net.system_contract("mint").await?);
     let at = Some(GlobalStateIdentifier::BlockHeight(height));
     let path = vec!["total_supply".to_owned()];
     let found = net.node(1).rpc().query_global_state(at, mint, path).await?;
