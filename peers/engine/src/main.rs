@@ -44,6 +44,10 @@ use crate::{
     workload::Workload,
 };
 
+/// What a node uses; the peer has its own program and the allocator that it ships with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let Arguments { rounds, verbose, alone, quick, only, peer } = arguments()?;
     let engines: &[Engine] =

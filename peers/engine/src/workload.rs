@@ -11,8 +11,9 @@ use crate::{
 
 /// Accounts at genesis. The first one proposes and installs, and sends nothing else.
 const ACCOUNTS: usize = 1_000;
-/// Blocks before the timed ones: the first installs, the others warm an engine up.
-const UNTIMED: usize = 4;
+/// Blocks before the timed ones: the first installs, the others warm an engine up. After a dozen both
+/// have the memory that they are going to use, and their caches are as full as they get.
+const UNTIMED: usize = 12;
 /// Bytes of the custom section that makes a module one that nobody has seen: with them the purse's
 /// 13 kB are 14.
 const UNSEEN: usize = 1_000;
@@ -40,11 +41,11 @@ type Shape = (&'static str, &'static str, u64, usize, usize);
 
 const SHAPES: [Shape; 6] = [
     ("native", "transfer", 1, 4_000, 10),
-    ("native, blocks of Casper's size", "transfer", 1, 650, 20),
+    ("native, blocks of Casper's size", "transfer", 1, 650, 40),
     ("compute", "Wasm instruction", TURNS * TURN_INSTRUCTIONS, 5, 4),
-    ("call", "call of a counter", 1, 650, 10),
+    ("call", "call of a counter", 1, 650, 40),
     ("token", "token transfer", 1, 650, 10),
-    ("unseen", "session of 14 kB, never seen before", 1, 650, 5),
+    ("unseen", "session of 14 kB, never seen before", 1, 650, 10),
 ];
 
 /// The names of all workloads.

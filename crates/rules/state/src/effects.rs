@@ -30,6 +30,7 @@ pub fn formatted(key: &Key) -> String {
         // Nearly every effect is about one of these, and every effect of every deploy is formatted.
         Key::Account(hash) => prefixed("account-hash-", &hash.value()),
         Key::Balance(purse) => prefixed("balance-", purse),
+        Key::Hash(hash) => prefixed("hash-", hash),
         Key::Transfer(address) => prefixed("transfer-", &address.value()),
         Key::DeployInfo(hash) => prefixed("deploy-", &hash.inner().value()),
         _ => {

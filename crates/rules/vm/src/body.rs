@@ -1,31 +1,47 @@
 //! Metering put into one function body.
 //!
-//! Indices of functions, types and labels stay as they are, so all instructions but five are
-//! copied as bytes. What is added:
+//! Indices of functions and types stay as they are, so all instructions but five are copied as bytes.
+//! A body becomes two blocks in its function, the inner one with the body's own result:
 //!
-//! - at the start of each region: its price is taken from the gas counter, and the code stops when
-//!   the counter falls below zero;
-//! - before `memory.grow`, `memory.copy`, `memory.fill`: the price of what they are asked for;
-//! - before `select`: what keeps the interpreter from a mistake (`keep_condition`);
-//! - at the entry of the function: its frame is added to the stack height, and the code stops when
-//!   that passes the limit. The body becomes a block, so that one place takes the frame away again
-//!   on every way out; `return` becomes a branch to its end. A function that calls no other needs
-//!   only the check.
+//! ```text
+//! stop unless the frame fits
+//! block                    ;; left only when gas runs out
+//!   count the frame
+//!   block (result ...)     ;; the body's own outermost label
+//!     ...
+//!   end
+//!   take the frame away again
+//!   return
+//! end
+//! -1 to the gas counter, and stop
+//! ```
+//!
+//! - At the start of each region its price is taken from the gas counter; where the counter holds less,
+//!   a branch leaves the outer block. Branches cost an engine far less to translate than a stop at each
+//!   place.
+//! - Before `memory.grow`, `memory.copy`, `memory.fill`: the price of what they are asked for.
+//! - Before `select`: what keeps the interpreter from a mistake (`keep_condition`).
+//! - `return` becomes a branch to the end of the body, so that one place takes the frame away. A
+//!   function that calls no other needs only the check, and keeps its `return`.
 
-use girrona_types::wasm_costs::WasmConfig;
+use girrona_types::wasm_costs::{OpcodeCosts, WasmConfig};
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::{
+    BinaryReader, FuncValidator, FunctionBody, Operator, OperatorsReader, ValidatorResources,
+    WasmFeatures,
+};
 
 use crate::height::{Heights, Signature};
 use crate::limits;
 use crate::prepare::Refusal;
-use crate::price;
-use crate::regions::{Region, Regions};
+use crate::price::{self, Plain};
+use crate::regions::{Place, Region, Regions};
 
 /// What a body needs to know of its module.
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) config: &'a WasmConfig,
+    pub(crate) copied: &'a Copied,
     pub(crate) types: &'a [Signature],
     /// Type of each function, imports first.
     pub(crate) functions: &'a [u32],
@@ -45,25 +61,122 @@ impl Surroundings<'_> {
     fn type_of_function(&self, index: u32) -> Option<Signature> {
         self.type_of(*self.functions.get(usize::try_from(index).ok()?)?)
     }
+
+    fn signature(&self, function: u32) -> Signature {
+        let none = Signature { params: 0, only_i32: true, result: None };
+        self.type_of_function(function).unwrap_or(none)
+    }
 }
 
-/// The instructions of a body, each with the place of its first byte.
-type Ops<'a> = Vec<(Operator<'a>, usize)>;
+/// What a body is metered by.
+#[derive(Debug)]
+pub(crate) struct Read {
+    regions: Vec<Region>,
+    /// In order.
+    changes: Vec<Change>,
+    /// The highest operand stack, the price of a region included.
+    height: u32,
+    /// Calls no other function of the module.
+    leaf: bool,
+}
 
-/// Reads a body and refuses what has no price or passes a limit.
-pub(crate) fn read<'a>(
-    body: &FunctionBody<'a>,
-    config: &WasmConfig,
-) -> Result<(Ops<'a>, Vec<Region>), Refusal> {
+/// An instruction that is not only copied.
+#[derive(Debug)]
+struct Change {
+    offset: usize,
+    /// Where the instruction after it stands.
+    next: usize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// With the number of blocks that are open.
+    Return(u32),
+    GrowMemory,
+    /// Copies or fills memory.
+    Bulk,
+    Select,
+}
+
+impl Kind {
+    /// What is changed at an instruction without control flow.
+    fn of(op: &Operator<'_>) -> Option<Self> {
+        match op {
+            Operator::MemoryGrow { .. } => Some(Self::GrowMemory),
+            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => Some(Self::Bulk),
+            Operator::Select => Some(Self::Select),
+            _ => None,
+        }
+    }
+}
+
+/// The instructions without control flow that are only copied, by their first byte. Most are, and
+/// need not be built as an [`Operator`].
+#[derive(Debug)]
+pub(crate) struct Copied(Vec<Option<Plain>>);
+
+impl Copied {
+    pub(crate) fn new(costs: &OpcodeCosts, features: WasmFeatures) -> Self {
+        let plain = |byte: u8| {
+            // Long enough for any instruction of one byte.
+            let bytes = [byte, 0, 0, 0, 0];
+            let reader = BinaryReader::new_features(&bytes, 0, features);
+            let op = OperatorsReader::new(reader).read().ok()?;
+            price::plain(&op, costs).filter(|_| Kind::of(&op).is_none())
+        };
+        Self((0..=u8::MAX).map(plain).collect())
+    }
+
+    fn at(&self, bytes: &[u8], offset: usize, origin: usize) -> Option<Plain> {
+        let byte = bytes.get(offset.checked_sub(origin)?)?;
+        *self.0.get(usize::from(*byte))?
+    }
+}
+
+/// Reads and validates a body, and refuses what has no price or passes a limit.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub(crate) fn read(
+    body: &FunctionBody<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    features: WasmFeatures,
+    around: &Surroundings<'_>,
+) -> Result<Read, Refusal> {
     let bytes = body.range().len();
     if bytes > limits::BODY_BYTES_MAX {
         return Err(limit("bytes of a function", bytes, limits::BODY_BYTES_MAX));
     }
-    let mut ops = Ops::new();
-    let mut regions = Regions::new();
-    let mut nesting = 0_usize;
-    for item in body.get_operators_reader()?.into_iter_with_offsets() {
-        let (op, offset) = item?;
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    reader.set_features(features);
+
+    let costs = &around.config.opcode_costs;
+    let mut heights = Heights::new(around.signature(validator.index()));
+    let mut regions = Regions::new(Place {
+        offset: reader.original_position(),
+        nesting: 0,
+        height: heights.here(),
+    });
+    let mut read = Read { regions: Vec::new(), changes: Vec::new(), height: 0, leaf: true };
+    let mut nesting = 0_u32;
+    while !reader.eof() {
+        let offset = reader.original_position();
+        if let Some(plain) = around.copied.at(body.as_bytes(), offset, body.range().start) {
+            reader.visit_operator(&mut validator.visitor(offset))??;
+            heights.plain(plain);
+            regions.add(plain.gas)?;
+            continue;
+        }
+        let op = reader.peek_operator(&validator.visitor(offset))?;
+        let plain = price::plain(&op, costs);
+        let gas = plain
+            .map(|plain| plain.gas)
+            .or_else(|| price::flow(&op, costs))
+            .ok_or_else(|| Refusal::OperationForbidden(price::name(&op)))?;
+        let mut callee = None;
+        let mut change = None;
         match &op {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
                 nesting = nesting.saturating_add(1);
@@ -79,32 +192,47 @@ pub(crate) fn read<'a>(
                     limits::BR_TABLE_TARGETS_MAX
                 )));
             }
-            _ => {}
+            Operator::Call { function_index } => {
+                read.leaf &= *function_index < around.imports;
+                callee = around.type_of_function(*function_index);
+            }
+            Operator::CallIndirect { type_index, .. } => {
+                read.leaf = false;
+                callee = around.type_of(*type_index);
+            }
+            Operator::Return => change = Some(Kind::Return(nesting)),
+            op => change = Kind::of(op),
         }
-        let gas = price::price(&op, &config.opcode_costs)
-            .ok_or_else(|| Refusal::OperationForbidden(price::name(&op)))?;
-        regions.take(ops.len(), &op, gas)?;
-        ops.push((op, offset));
+        reader.visit_operator(&mut validator.visitor(offset))??;
+        let next = reader.original_position();
+        read.changes.extend(change.map(|kind| Change { offset, next, kind }));
+        match plain {
+            Some(plain) => heights.plain(plain),
+            None => heights.flow(&op, callee),
+        }
+        regions.take(&op, gas, Place { offset: next, nesting, height: heights.here() })?;
     }
-    Ok((ops, regions.finish()))
+    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    read.regions = regions.finish();
+    let metered = read.regions.iter().filter_map(|region| region.start.height);
+    let metered = metered.max().map_or(0, |height| height.saturating_add(1));
+    read.height = heights.max().max(metered);
+    Ok(read)
 }
 
-/// Builds the metered body of a function that has been read and validated.
+/// Builds the metered body of a function that has been read.
 pub(crate) fn instrument(
     body: &FunctionBody<'_>,
     function: u32,
-    (ops, regions): &(Ops<'_>, Vec<Region>),
+    read: &Read,
     around: &Surroundings<'_>,
 ) -> Result<Function, Refusal> {
-    let signature = around.type_of_function(function).unwrap_or(Signature {
-        params: 0,
-        only_i32: true,
-        result: None,
-    });
+    let signature = around.signature(function);
     let mut locals = Vec::new();
     let mut local_count = 0_u32;
-    for group in body.get_locals_reader()? {
-        let (count, ty) = group?;
+    let mut reader = body.get_locals_reader()?;
+    for _ in 0..reader.get_count() {
+        let (count, ty) = reader.read()?;
         local_count = local_count.saturating_add(count);
         locals.push((count, value_type(ty)?));
     }
@@ -115,26 +243,27 @@ pub(crate) fn instrument(
     locals.push((1, ValType::I64));
     locals.push((1, ValType::I32));
 
-    let frame = frame(signature, local_count, ops, regions, around);
+    let frame = frame(local_count, read);
     let mut writer = Writer {
         function: Function::new(locals),
         around,
         spare_i64: scratch,
         spare_i32: scratch.saturating_add(1),
     };
-    let wrapped = frame.is_some_and(|frame| !frame.leaf);
+    let counted = frame.filter(|frame| !frame.leaf);
     if let Some(frame) = frame {
-        writer.enter(frame);
-        if wrapped {
-            let block = signature.result.map_or(BlockType::Empty, BlockType::Result);
-            writer.sink().block(block);
-        }
+        writer.stop_unless_room_for(frame.cost);
     }
+    writer.sink().block(BlockType::Empty);
+    if let Some(frame) = counted {
+        writer.count(frame);
+    }
+    writer.sink().block(signature.result.map_or(BlockType::Empty, BlockType::Result));
 
     let bytes = body.as_bytes();
     let (origin, end) = (body.range().start, body.range().end);
     // Instructions from here on are still to be copied; whatever is added comes after a copy.
-    let mut left = ops.first().map_or(end, |(_, offset)| *offset);
+    let mut left = reader.original_position();
     let mut copy = |writer: &mut Writer<'_>, to: usize, next: usize| {
         let slice = left.checked_sub(origin).zip(to.checked_sub(origin));
         if let Some(raw) = slice.and_then(|(from, to)| bytes.get(from..to)) {
@@ -142,42 +271,42 @@ pub(crate) fn instrument(
         }
         left = next;
     };
-    let mut region = regions.iter().peekable();
-    let mut depth = 0_u32;
-    for (at, (op, offset)) in ops.iter().enumerate() {
-        if let Some(region) = region.next_if(|region| region.start == at) {
-            copy(&mut writer, *offset, *offset);
-            writer.charge(region.gas);
+    let mut regions = read.regions.iter().peekable();
+    for change in &read.changes {
+        let here = change.offset;
+        while let Some(region) = regions.next_if(|region| region.start.offset <= here) {
+            copy(&mut writer, region.start.offset, region.start.offset);
+            writer.charge(region);
         }
-        match op {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                depth = depth.saturating_add(1);
-            }
-            Operator::End => depth = depth.saturating_sub(1),
-            Operator::Return if wrapped => {
-                let next = ops.get(at.saturating_add(1)).map_or(end, |(_, next)| *next);
-                copy(&mut writer, *offset, next);
+        match change.kind {
+            Kind::Return(depth) if counted.is_some() => {
+                copy(&mut writer, here, change.next);
                 writer.sink().br(depth);
             }
-            Operator::MemoryGrow { .. } => {
-                copy(&mut writer, *offset, *offset);
+            Kind::Return(_) => {}
+            Kind::GrowMemory => {
+                copy(&mut writer, here, here);
                 writer.charge_pages(frame.filter(|frame| frame.leaf).map_or(0, |f| f.cost));
             }
-            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => {
-                copy(&mut writer, *offset, *offset);
+            Kind::Bulk => {
+                copy(&mut writer, here, here);
                 writer.charge_bytes();
             }
-            Operator::Select => {
-                copy(&mut writer, *offset, *offset);
+            Kind::Select => {
+                copy(&mut writer, here, here);
                 writer.keep_condition();
             }
-            _ => {}
         }
     }
-    copy(&mut writer, end, end);
-    if let Some(frame) = frame.filter(|_| wrapped) {
-        writer.leave(frame);
+    for region in regions {
+        copy(&mut writer, region.start.offset, region.start.offset);
+        writer.charge(region);
     }
+    copy(&mut writer, end, end);
+    if let Some(frame) = counted {
+        writer.uncount(frame);
+    }
+    writer.out_of_gas();
     Ok(writer.function)
 }
 
@@ -190,34 +319,10 @@ struct Frame {
 }
 
 /// Locals and the highest operand stack, as Casper's limiter counts; `None` when that is nothing.
-fn frame(
-    signature: Signature,
-    locals: u32,
-    ops: &Ops<'_>,
-    regions: &[Region],
-    around: &Surroundings<'_>,
-) -> Option<Frame> {
-    let costs = &around.config.opcode_costs;
-    let mut heights = Heights::new(signature);
-    let mut region = regions.iter().peekable();
-    let mut leaf = true;
-    for (at, (op, _)) in ops.iter().enumerate() {
-        let metered = region.next_if(|region| region.start == at).is_some();
-        let callee = match op {
-            Operator::Call { function_index } => {
-                leaf &= *function_index < around.imports;
-                around.type_of_function(*function_index)
-            }
-            Operator::CallIndirect { type_index, .. } => {
-                leaf = false;
-                around.type_of(*type_index)
-            }
-            _ => None,
-        };
-        heights.take(op, costs, metered, callee);
-    }
+fn frame(locals: u32, read: &Read) -> Option<Frame> {
+    let leaf = read.leaf;
     // Under a price list with zeros a frame could be free and a recursion endless; not for us.
-    let cost = heights.max().saturating_add(locals).max(u32::from(!leaf));
+    let cost = read.height.saturating_add(locals).max(u32::from(!leaf));
     (cost > 0).then_some(Frame { cost, leaf })
 }
 
@@ -234,19 +339,24 @@ impl Writer<'_> {
         self.function.instructions()
     }
 
-    /// Stops when the frame does not fit, else counts it.
-    fn enter(&mut self, frame: Frame) {
-        self.stop_unless_room_for(frame.cost);
-        if !frame.leaf {
-            let (height, cost) = (self.around.height_global, frame.cost.cast_signed());
-            self.sink().global_get(height).i32_const(cost).i32_add().global_set(height);
-        }
+    /// Adds a frame to the stack height.
+    fn count(&mut self, frame: Frame) {
+        let (height, cost) = (self.around.height_global, frame.cost.cast_signed());
+        self.sink().global_get(height).i32_const(cost).i32_add().global_set(height);
     }
 
-    /// Ends the block around the body, which the body's own last `end` has closed.
-    fn leave(&mut self, frame: Frame) {
+    /// Takes a frame away again.
+    fn uncount(&mut self, frame: Frame) {
         let (height, cost) = (self.around.height_global, frame.cost.cast_signed());
-        self.sink().global_get(height).i32_const(cost).i32_sub().global_set(height).end();
+        self.sink().global_get(height).i32_const(cost).i32_sub().global_set(height);
+    }
+
+    /// Behind the body's own block: the way out, and the place where a lack of gas leads to.
+    fn out_of_gas(&mut self) {
+        let counter = self.around.gas_global;
+        let mut sink = self.function.instructions();
+        sink.return_().end();
+        sink.i64_const(-1).global_set(counter).unreachable().end();
     }
 
     fn stop_unless_room_for(&mut self, values: u32) {
@@ -263,11 +373,20 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes `gas` from the counter.
-    fn charge(&mut self, gas: u32) {
-        let counter = self.around.gas_global;
-        self.sink().global_get(counter).i64_const(i64::from(gas));
-        self.take();
+    /// Takes the price of a region from the counter.
+    fn charge(&mut self, region: &Region) {
+        let (counter, gas) = (self.around.gas_global, i64::from(region.gas));
+        // Around the blocks that are open there is the body's own.
+        let outer = region.start.nesting.saturating_add(1);
+        self.sink()
+            .global_get(counter)
+            .i64_const(gas)
+            .i64_lt_s()
+            .br_if(outer)
+            .global_get(counter)
+            .i64_const(gas)
+            .i64_sub()
+            .global_set(counter);
     }
 
     /// Subtracts the top of the stack from the counter under it and stops below zero.

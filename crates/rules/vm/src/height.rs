@@ -5,11 +5,10 @@
 //! can be there (an `else` whose `if` left early, and operands popped in dead code); there we count
 //! what can be there, so that the limit always holds.
 
-use girrona_types::wasm_costs::OpcodeCosts;
 use wasm_encoder::ValType;
 use wasmparser::{BlockType, Operator};
 
-use crate::price::plain;
+use crate::price::Plain;
 
 /// A function type, as far as metering needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,24 +55,30 @@ impl Heights {
         Self { open: vec![body], height: 0, max: 0 }
     }
 
-    /// The height that was needed.
+    /// The greatest height so far.
     pub(crate) fn max(&self) -> u32 {
         self.max
     }
 
-    /// Takes the next instruction. `metered` says that a region begins with it; `callee` is the
-    /// type of the function that it calls, if it calls one.
-    pub(crate) fn take(
-        &mut self,
-        op: &Operator<'_>,
-        costs: &OpcodeCosts,
-        metered: bool,
-        callee: Option<Signature>,
-    ) {
-        let needed = self.height.saturating_add(u32::from(metered));
-        if needed > self.max && self.open.last().is_some_and(|open| !open.dead) {
-            self.max = needed;
-        }
+    /// The height here; `None` where code cannot be reached.
+    pub(crate) fn here(&self) -> Option<u32> {
+        self.open.last().filter(|open| !open.dead).map(|_| self.height)
+    }
+
+    /// Takes an instruction without control flow.
+    pub(crate) fn plain(&mut self, plain: Plain) {
+        self.pop(plain.pops);
+        self.push(plain.pushes);
+        self.reached();
+    }
+
+    fn reached(&mut self) {
+        self.max = self.max.max(self.here().unwrap_or(0));
+    }
+
+    /// Takes an instruction with control flow; `callee` is the type of the function that it calls,
+    /// if it calls one.
+    pub(crate) fn flow(&mut self, op: &Operator<'_>, callee: Option<Signature>) {
         match op {
             Operator::Block { blockty } => self.enter(results(*blockty), results(*blockty)),
             Operator::Loop { blockty } => self.enter(0, results(*blockty)),
@@ -117,13 +122,9 @@ impl Heights {
                 self.pop(1);
                 self.call(callee);
             }
-            _ => {
-                if let Some(plain) = plain(op, costs) {
-                    self.pop(plain.pops);
-                    self.push(plain.pushes);
-                }
-            }
+            _ => {}
         }
+        self.reached();
     }
 
     fn call(&mut self, callee: Option<Signature>) {

@@ -20,7 +20,7 @@ use wasmparser::{
 };
 
 use crate::abi::{Function, Prices};
-use crate::body::{self, Surroundings};
+use crate::body::{self, Copied, Surroundings};
 use crate::height::Signature;
 use crate::limits;
 use crate::prepare::{PrepareError, Refusal};
@@ -85,6 +85,7 @@ pub fn instrument(wasm: &[u8], config: &WasmConfig) -> Result<Instrumented, Prep
 struct Pass<'a> {
     wasm: &'a [u8],
     config: &'a WasmConfig,
+    copied: Copied,
     allocations: FuncValidatorAllocations,
     types: Vec<Signature>,
     /// The same, as they were read.
@@ -106,6 +107,7 @@ impl<'a> Pass<'a> {
         Self {
             wasm,
             config,
+            copied: Copied::new(&config.opcode_costs, features()),
             allocations: FuncValidatorAllocations::default(),
             types: Vec::new(),
             type_section: None,
@@ -215,19 +217,19 @@ impl<'a> Pass<'a> {
         body: &FunctionBody<'_>,
     ) -> Result<(), PrepareError> {
         let index = function.index;
-        let read = body::read(body, self.config)?;
-        let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
-        validator.validate(body)?;
-        self.allocations = validator.into_allocations();
         let gas_global = self.gas_global.unwrap_or(0);
         let around = Surroundings {
             config: self.config,
+            copied: &self.copied,
             types: &self.types,
             functions: &self.functions,
             imports: u32::try_from(self.imports.len()).unwrap_or(u32::MAX),
             gas_global,
             height_global: gas_global.saturating_add(1),
         };
+        let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
+        let read = body::read(body, &mut validator, features(), &around)?;
+        self.allocations = validator.into_allocations();
         self.code.function(&body::instrument(body, index, &read, &around)?);
         self.bodies_left = self.bodies_left.saturating_sub(1);
         if self.bodies_left == 0 {

@@ -24,4 +24,4 @@ pub const BODIES_BYTES_FREE: usize = 1_000;
 /// Locals of one function, parameters not counted. More than a whole stack could never be called.
 pub const LOCALS_MAX: u32 = 500;
 /// Blocks inside blocks. A `br_table` of 256 targets needs one block for each.
-pub const NESTING_MAX: usize = 512;
+pub const NESTING_MAX: u32 = 512;

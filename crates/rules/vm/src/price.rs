@@ -65,9 +65,9 @@ pub(crate) fn plain(op: &Operator<'_>, costs: &OpcodeCosts) -> Option<Plain> {
     Some(Plain { gas, pops, pushes })
 }
 
-/// The price of any instruction; `None` when it is forbidden. `end` and `else` have a price in the
-/// table that Casper's meter never charges, so neither do we.
-pub(crate) fn price(op: &Operator<'_>, costs: &OpcodeCosts) -> Option<u32> {
+/// The price of an instruction with control flow; `None` for all others. `end` and `else` have a price
+/// in the table that Casper's meter never charges, so neither do we.
+pub(crate) fn flow(op: &Operator<'_>, costs: &OpcodeCosts) -> Option<u32> {
     use Operator as O;
     let flow = &costs.control_flow;
     match op {
@@ -86,7 +86,7 @@ pub(crate) fn price(op: &Operator<'_>, costs: &OpcodeCosts) -> Option<u32> {
         O::Return => Some(flow.op_return),
         O::Call { .. } => Some(flow.call),
         O::CallIndirect { .. } => Some(flow.call_indirect),
-        _ => plain(op, costs).map(|plain| plain.gas),
+        _ => None,
     }
 }
 

@@ -16,8 +16,19 @@ use crate::prepare::Refusal;
 /// Instructions from `start` on are paid with `gas` there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Region {
-    pub(crate) start: usize,
+    pub(crate) start: Place,
     pub(crate) gas: u32,
+}
+
+/// Between two instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Where the next one stands in the module.
+    pub(crate) offset: usize,
+    /// Blocks that are open.
+    pub(crate) nesting: u32,
+    /// Operands on the stack; `None` where code cannot be reached.
+    pub(crate) height: Option<u32>,
 }
 
 /// An open function body, block, loop or if.
@@ -40,17 +51,16 @@ pub(crate) struct Regions {
 }
 
 impl Regions {
-    pub(crate) fn new() -> Self {
-        let body = Open { region: Region { start: 0, gas: 0 }, is_loop: false, reaches: 0 };
+    pub(crate) fn new(start: Place) -> Self {
+        let body = Open { region: Region { start, gas: 0 }, is_loop: false, reaches: 0 };
         Self { open: vec![body], done: Vec::new() }
     }
 
-    /// Takes the instruction at position `at` with its price. Call it for each in order.
+    /// Takes an instruction with its price and the place behind it. Call it for each in order.
     ///
     /// # Errors
     /// When the price of a region passes 32 bits.
-    pub(crate) fn take(&mut self, at: usize, op: &Operator<'_>, gas: u32) -> Result<(), Refusal> {
-        let next = at.saturating_add(1);
+    pub(crate) fn take(&mut self, op: &Operator<'_>, gas: u32, next: Place) -> Result<(), Refusal> {
         match op {
             Operator::Block { .. } => {
                 self.add(gas)?;
@@ -104,30 +114,34 @@ impl Regions {
 
     /// The regions that cost something, in order of their start.
     pub(crate) fn finish(mut self) -> Vec<Region> {
-        self.done.sort_unstable_by_key(|region| region.start);
+        self.done.sort_unstable_by_key(|region| region.start.offset);
         self.done
     }
 
-    fn add(&mut self, gas: u32) -> Result<(), Refusal> {
+    /// Takes an instruction without control flow.
+    ///
+    /// # Errors
+    /// When the price of a region passes 32 bits.
+    pub(crate) fn add(&mut self, gas: u32) -> Result<(), Refusal> {
         if let Some(open) = self.open.last_mut() {
             open.region.gas = open.region.gas.checked_add(gas).ok_or_else(too_dear)?;
         }
         Ok(())
     }
 
-    fn enter(&mut self, start: usize, is_loop: bool) {
+    fn enter(&mut self, start: Place, is_loop: bool) {
         let reaches = self.open.len();
         self.open.push(Open { region: Region { start, gas: 0 }, is_loop, reaches });
     }
 
     /// Ends the current region and begins one at `next`. A region that began together with the
     /// one around it is part of that.
-    fn close_region(&mut self, next: usize) -> Result<(), Refusal> {
+    fn close_region(&mut self, next: Place) -> Result<(), Refusal> {
         let mut innermost = self.open.iter_mut().rev();
         let Some(open) = innermost.next() else { return Ok(()) };
         let closed = std::mem::replace(&mut open.region, Region { start: next, gas: 0 });
         match innermost.next() {
-            Some(outer) if outer.region.start == closed.start => {
+            Some(outer) if outer.region.start.offset == closed.start.offset => {
                 outer.region.gas = outer.region.gas.checked_add(closed.gas).ok_or_else(too_dear)?;
             }
             _ if closed.gas > 0 => self.done.push(closed),
