@@ -70,18 +70,5 @@ impl Network {
     }
 }
 
-/// The seed's model of propagation time, `Base_Delay + RTT * log(N) / log(D)`, in the unit of
-/// `base_delay` and `rtt`.
-///
-/// `base_delay` is what one node spends on encoding, decoding and processing, `rtt` the time there
-/// and back between two neighbours, `nodes` how many there are, `degree` how many neighbours a node
-/// has in its mesh on average. Infinite for a degree of one or less: such a mesh reaches nobody.
-pub fn model(base_delay: f64, rtt: f64, nodes: f64, degree: f64) -> f64 {
-    if degree <= 1.0 {
-        return f64::INFINITY;
-    }
-    base_delay + rtt * nodes.max(1.0).ln() / degree.ln()
-}
-
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,10 @@
 //!
 //! Knows: sums, percentiles, units for people. Does not know: how a message spreads.
 
+use girrona_assembly::propagation::Inputs;
 use serde::Serialize;
 
-use super::{Latency, Setup, model};
+use super::{Latency, Setup};
 
 /// What was measured on one network, over all of its messages. Times are in milliseconds from
 /// publication.
@@ -116,7 +117,13 @@ impl Sums {
         let firsts = self.through_mesh + self.outside_mesh;
         let everybody = u64::from(setup.nodes) * u64::from(setup.messages);
         let one_way_p99 = millis(p99_one_way);
-        let base_delay = (setup.validation + setup.transmission()).as_secs_f64() * 1_000.0;
+        let base_delay_us = (setup.validation + setup.transmission()).as_micros() as u64;
+        let model = Inputs {
+            base_delay_us,
+            rtt_us: 2 * u64::from(p99_one_way),
+            nodes: setup.nodes.into(),
+            degree_milli: (mesh_degree * 1_000.0) as u64,
+        };
         Outcome {
             nodes: setup.nodes,
             degree: setup.gossip.degree,
@@ -139,8 +146,11 @@ impl Sums {
             hops: mean(self.hops, firsts),
             hops_max: self.hops_max,
             one_way_p99,
-            base_delay,
-            model: model(base_delay, 2.0 * one_way_p99, f64::from(setup.nodes), mesh_degree),
+            base_delay: base_delay_us as f64 / 1_000.0,
+            // Where it has no value the mesh reaches nobody.
+            model: model
+                .propagation_time_us()
+                .map_or(f64::INFINITY, |micros| micros as f64 / 1_000.0),
         }
     }
 }

@@ -211,15 +211,6 @@ fn p99_lies_under_the_model_wherever_links_take_longer_than_nodes() {
 }
 
 #[test]
-fn the_model_is_the_seeds_formula() {
-    let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
-    assert!(close(model(5.0, 100.0, 8.0, 8.0), 105.0));
-    assert!(close(model(0.0, 100.0, 1_000_000.0, 10.0), 600.0));
-    assert!(close(model(7.0, 100.0, 1.0, 8.0), 7.0));
-    assert_eq!(model(0.0, 1.0, 100.0, 1.0), f64::INFINITY);
-}
-
-#[test]
 fn nonsense_is_refused_and_says_why() {
     let refused = |change: fn(&mut Setup)| {
         let mut setup = Setup::default();
