@@ -7,7 +7,7 @@ use std::{io, path::PathBuf};
 use girrona_types::GossipSettings;
 use libp2p::Multiaddr;
 
-use crate::{Limits, key::Identity};
+use crate::{Content, Limits, key::Identity};
 
 /// How to start a [`crate::Net`].
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub gossip: GossipSettings,
     /// What peers may cost us.
     pub limits: Limits,
+    /// What is given and taken as content.
+    pub content: Content,
 }
 
 impl Config {
@@ -52,6 +54,7 @@ impl Config {
             peer_book: None,
             gossip: GossipSettings::default(),
             limits: Limits::default(),
+            content: Content::default(),
         }
     }
 }

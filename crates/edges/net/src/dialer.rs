@@ -149,6 +149,12 @@ impl Dialer {
         }
     }
 
+    /// Where a peer lives, as far as known.
+    pub(crate) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        let known = self.entries.iter().filter(|entry| entry.peer == Some(*peer) && !entry.own);
+        known.flat_map(|entry| entry.addresses.clone()).take(MAX_ADDRESSES).collect()
+    }
+
     /// What to dial now. `connected` is asked about each known peer, `peers` is how many there are.
     pub(crate) fn due(
         &self,

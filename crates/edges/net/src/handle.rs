@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use girrona_assembly::Cid;
 use libp2p::{
     Multiaddr, PeerId,
     gossipsub::MessageId,
@@ -21,8 +22,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Config, Error, MAX_REQUEST, Reply, RequestError, Topic, batch, direct::Lanes, metrics::Metrics,
-    task,
+    Config, Error, Fetch, Fetching, Reply, RequestError, Route, Topic, batch, bitswap::Bitswap,
+    direct::Lanes, metrics::Metrics, sync::Line, task,
 };
 
 /// Commands waiting for the swarm. When full the owner is told "no".
@@ -44,6 +45,8 @@ pub enum Event {
         token: MessageToken,
         /// The items of a batch of deploys; one item on the other topics.
         items: Vec<Bytes>,
+        /// How it came.
+        route: Route,
     },
     /// A frame on a peer's direct stream.
     Direct {
@@ -60,6 +63,15 @@ pub enum Event {
         bytes: Bytes,
         /// The way to answer.
         reply: Reply,
+    },
+    /// A peer says something about assemblies to this node alone.
+    Asked {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        bytes: Bytes,
+        /// The way to answer.
+        answer: Reply,
     },
     /// A peer of our network is here and has said what it speaks. Frames and gossip of its first
     /// milliseconds may come before this.
@@ -126,13 +138,49 @@ pub struct PeerInfo {
 /// What the handle asks of the task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Publish { topic: Topic, bytes: Bytes },
-    Judge { token: MessageToken, verdict: Verdict },
-    Request { peer: PeerId, bytes: Bytes, reply: oneshot::Sender<Result<Bytes, RequestError>> },
-    Respond { id: InboundRequestId, channel: ResponseChannel<Bytes>, bytes: Bytes },
-    Penalise { peer: PeerId, reason: &'static str },
-    Protect { peer: PeerId, on: bool },
-    Stop { done: oneshot::Sender<()> },
+    Publish {
+        topic: Topic,
+        bytes: Bytes,
+    },
+    Judge {
+        token: MessageToken,
+        verdict: Verdict,
+    },
+    Request {
+        line: Line,
+        peer: PeerId,
+        bytes: Bytes,
+        reply: oneshot::Sender<Result<Bytes, RequestError>>,
+    },
+    Respond {
+        line: Line,
+        id: InboundRequestId,
+        channel: ResponseChannel<Bytes>,
+        bytes: Bytes,
+    },
+    Penalise {
+        peer: PeerId,
+        reason: &'static str,
+    },
+    Provide {
+        root: Cid,
+        on: bool,
+    },
+    FindProviders {
+        root: Cid,
+        reply: oneshot::Sender<Vec<PeerId>>,
+    },
+    Dial {
+        peer: Option<PeerId>,
+        address: Option<Multiaddr>,
+    },
+    Protect {
+        peer: PeerId,
+        on: bool,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
 }
 
 impl Command {
@@ -184,6 +232,7 @@ pub(crate) struct Shared {
     pub(crate) listen: RwLock<Vec<Multiaddr>>,
     pub(crate) peers: RwLock<BTreeMap<PeerId, PeerInfo>>,
     pub(crate) lanes: Lanes,
+    pub(crate) bitswap: Bitswap,
     pub(crate) metrics: Metrics,
 }
 
@@ -264,18 +313,69 @@ impl Net {
         peer: PeerId,
         bytes: Bytes,
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + use<> {
-        let len = bytes.len();
+        self.ask_on(Line::Chain, peer, bytes)
+    }
+
+    /// Says something about assemblies to a connected peer, up to [`crate::MAX_ASK`] bytes, and
+    /// waits for its answer, up to [`crate::MAX_ANSWER`] bytes.
+    ///
+    /// # Errors
+    /// As [`Net::request`].
+    pub fn ask(
+        &self,
+        peer: PeerId,
+        bytes: Bytes,
+    ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + use<> {
+        self.ask_on(Line::Assembly, peer, bytes)
+    }
+
+    fn ask_on(
+        &self,
+        line: Line,
+        peer: PeerId,
+        bytes: Bytes,
+    ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + use<> {
+        let (len, max) = (bytes.len(), line.request_max());
         let (reply, answer) = oneshot::channel();
         let closed = self.commands.sender.is_closed();
         let asked =
-            len <= MAX_REQUEST && self.commands.submit(Command::Request { peer, bytes, reply });
+            len <= max && self.commands.submit(Command::Request { line, peer, bytes, reply });
         async move {
             match asked {
                 true => answer.await.unwrap_or(Err(RequestError::Stopped)),
-                false if len > MAX_REQUEST => Err(RequestError::TooLarge { len }),
+                false if len > max => Err(RequestError::TooLarge { len, max }),
                 false if closed => Err(RequestError::Stopped),
                 false => Err(RequestError::Busy),
             }
+        }
+    }
+
+    /// Fetches a DAG, block by block, into [`crate::Content::blocks`]: from the providers named,
+    /// from connected peers that have it, and from whom the DHT names when those do not do.
+    /// Several fetches may run at once. Dropping the answer ends the fetch.
+    pub fn fetch(&self, fetch: Fetch) -> Fetching {
+        self.shared.bitswap.fetch(fetch)
+    }
+
+    /// Tells the DHT that this node has a DAG, and keeps telling it. Nothing happens without
+    /// discovery.
+    pub fn provide(&self, root: Cid) {
+        self.commands.submit(Command::Provide { root, on: true });
+    }
+
+    /// No longer tells the DHT; records that others hold run out within a day.
+    pub fn unprovide(&self, root: Cid) {
+        self.commands.submit(Command::Provide { root, on: false });
+    }
+
+    /// Asks the DHT who has a DAG. Those it names are dialled as long as this node wants more
+    /// peers or a fetch needs them. Nobody without discovery.
+    pub async fn find_providers(&self, root: Cid) -> Vec<PeerId> {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.submit(Command::FindProviders { root, reply }) {
+            answer.await.unwrap_or_default()
+        } else {
+            Vec::new()
         }
     }
 

@@ -1,4 +1,5 @@
-//! Events on their way to the owner: bounded, with votes and blocks before deploys and requests.
+//! Events on their way to the owner: bounded, with votes and blocks before deploys, requests and
+//! everything about assemblies.
 //!
 //! Knows: events, their bytes, two classes. Does not know: who reads them, or how fast.
 
@@ -11,8 +12,8 @@ const MAX_BYTES: usize = 64 << 20;
 
 /// Three queues. Changes of the peers come first and are never refused: a peer that came and went
 /// unseen leaves no trace, so there are at most two per peer. Then what consensus waits for (direct
-/// frames, all gossip but deploys), then the rest (deploys, requests): when the owner cannot keep
-/// up, new deploys are what it can do without.
+/// frames, all gossip but deploys), then the rest (deploys, requests, assemblies): when the owner
+/// cannot keep up, that is what it can do without.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     changes: VecDeque<Event>,
@@ -66,7 +67,7 @@ impl Inbox {
 fn is_urgent(event: &Event) -> bool {
     match event {
         Event::Direct { .. } => true,
-        Event::Gossip { topic, .. } => *topic != Topic::Deploys,
+        Event::Gossip { topic, .. } => *topic != Topic::Deploys && !topic.is_assembly(),
         _ => false,
     }
 }
@@ -74,7 +75,9 @@ fn is_urgent(event: &Event) -> bool {
 fn weight(event: &Event) -> usize {
     match event {
         Event::Gossip { items, .. } => items.iter().map(|item| item.len()).sum(),
-        Event::Direct { bytes, .. } | Event::Request { bytes, .. } => bytes.len(),
+        Event::Direct { bytes, .. } | Event::Request { bytes, .. } | Event::Asked { bytes, .. } => {
+            bytes.len()
+        }
         Event::Connected { .. } | Event::Disconnected { .. } => 0,
     }
 }
@@ -85,7 +88,7 @@ mod tests {
     use libp2p::{PeerId, gossipsub::MessageId};
 
     use super::*;
-    use crate::MessageToken;
+    use crate::{MessageToken, Route};
 
     fn direct(len: usize) -> Event {
         Event::Direct { from: PeerId::random(), bytes: Bytes::from(vec![0; len]) }
@@ -94,12 +97,13 @@ mod tests {
     fn gossip(topic: Topic) -> Event {
         let from = PeerId::random();
         let token = MessageToken { id: MessageId::new(b"id"), from, topic };
-        Event::Gossip { topic, from, token, items: vec![] }
+        Event::Gossip { topic, from, token, items: vec![], route: Route::Mesh }
     }
 
     #[test]
     fn consensus_goes_before_deploys_and_changes_before_both() {
         let mut inbox = Inbox::default();
+        inbox.push(gossip(Topic::Announcements));
         inbox.push(gossip(Topic::Deploys));
         inbox.push(direct(1));
         inbox.push(gossip(Topic::Consensus));
@@ -107,6 +111,7 @@ mod tests {
         assert!(matches!(inbox.pop(), Some(Event::Connected { .. })));
         assert!(matches!(inbox.pop(), Some(Event::Direct { .. })));
         assert!(matches!(inbox.pop(), Some(Event::Gossip { topic: Topic::Consensus, .. })));
+        assert!(matches!(inbox.pop(), Some(Event::Gossip { topic: Topic::Announcements, .. })));
         assert!(matches!(inbox.pop(), Some(Event::Gossip { topic: Topic::Deploys, .. })));
         assert!(inbox.is_empty());
     }

@@ -1,4 +1,4 @@
-//! The one libp2p swarm of a node: gossip, direct streams, requests, peers and limits.
+//! The one libp2p swarm of a node: gossip, direct streams, requests, content, peers and limits.
 //!
 //! Knows: libp2p, topics and their sizes, rates, scores, addresses. Bytes in, bytes out.
 //! Does not know: deploys, blocks, votes, validators, chains. Whether bytes are *good* is for the
@@ -30,9 +30,11 @@
 
 mod address;
 mod batch;
+mod bitswap;
 mod book;
 mod conduct;
 mod config;
+mod content;
 mod dialer;
 mod direct;
 mod frame;
@@ -43,18 +45,23 @@ mod key;
 mod limits;
 mod metrics;
 mod outbox;
+mod records;
 mod swarm;
 mod sync;
 mod task;
 mod topic;
 
 pub use config::{Config, Error};
+pub use content::{
+    Blocks, Content, Fetch, FetchError, Fetched, Fetching, NoBlocks, Progress, Provider, PutError,
+};
+pub use girrona_assembly::{Cid, fetch::Offence};
 pub use handle::{Event, MessageToken, Net, PeerInfo, Verdict};
 pub use key::{Identity, KeyError};
 pub use libp2p::{Multiaddr, PeerId};
 pub use limits::Limits;
-pub use sync::{MAX_REQUEST, MAX_RESPONSE, Reply, RequestError};
-pub use topic::Topic;
+pub use sync::{MAX_ANSWER, MAX_ASK, MAX_REQUEST, MAX_RESPONSE, Reply, RequestError};
+pub use topic::{Route, Topic};
 
 /// The largest frame that [`Net::send`] takes and a peer may send, in bytes.
 pub use direct::MAX_FRAME;

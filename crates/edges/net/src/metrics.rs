@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::Topic;
+use crate::{Route, Topic};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Flow {
@@ -20,6 +20,12 @@ pub(crate) struct Flow {
 pub(crate) struct Judged {
     topic: &'static str,
     verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Came {
+    topic: &'static str,
+    route: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,18 +53,24 @@ pub(crate) struct Metrics {
     peers: Family<Direction, Gauge>,
     messages: Family<Flow, Counter>,
     bytes: Family<Flow, Counter>,
+    routes: Family<Came, Counter>,
     verdicts: Family<Judged, Counter>,
     drops: Family<Queue, Counter>,
     offences: Family<Reason, Counter>,
     bans: Family<Reason, Counter>,
     dials: Family<Outcome, Counter>,
     requests: Family<Outcome, Counter>,
+    fetches: Family<Outcome, Counter>,
+    wasted: Counter,
 }
 
 /// The channels beside the topics.
 pub(crate) const DIRECT: &str = "direct";
 pub(crate) const REQUEST: &str = "request";
 pub(crate) const RESPONSE: &str = "response";
+pub(crate) const ASK: &str = "ask";
+pub(crate) const ANSWER: &str = "answer";
+pub(crate) const CONTENT: &str = "content";
 
 impl Metrics {
     pub(crate) fn new(registry: &mut Registry) -> Self {
@@ -71,12 +83,23 @@ impl Metrics {
             metrics.messages.clone(),
         );
         net.register("bytes", "Bytes of messages, by topic or channel", metrics.bytes.clone());
+        net.register(
+            "routes",
+            "First copies of gossip messages, by how they came: through the mesh or asked for",
+            metrics.routes.clone(),
+        );
         net.register("verdicts", "Gossip messages judged", metrics.verdicts.clone());
         net.register("drops", "What a full queue turned away", metrics.drops.clone());
         net.register("offences", "Faults of peers, by reason", metrics.offences.clone());
         net.register("bans", "Peers sent away, by reason", metrics.bans.clone());
         net.register("dials", "Dials that ended, by outcome", metrics.dials.clone());
         net.register("requests", "Our requests that ended, by outcome", metrics.requests.clone());
+        net.register(
+            "fetches",
+            "Fetches of content that ended, by outcome",
+            metrics.fetches.clone(),
+        );
+        net.register("wasted_bytes", "Content that came twice or unasked", metrics.wasted.clone());
         metrics
     }
 
@@ -97,6 +120,18 @@ impl Metrics {
         let flow = Flow { channel, direction };
         self.messages.get_or_create(&flow).inc();
         self.bytes.get_or_create(&flow).inc_by(bytes as u64);
+    }
+
+    pub(crate) fn routed(&self, topic: Topic, route: Route) {
+        self.routes.get_or_create(&Came { topic: topic.label(), route: route.label() }).inc();
+    }
+
+    pub(crate) fn fetched(&self, outcome: &'static str) {
+        self.fetches.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn wasted(&self, bytes: usize) {
+        self.wasted.inc_by(bytes as u64);
     }
 
     pub(crate) fn judged(&self, topic: Topic, verdict: &'static str) {

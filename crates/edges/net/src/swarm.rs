@@ -25,12 +25,19 @@ use prometheus_client::registry::Registry;
 use crate::{
     Config, Error, Topic, direct,
     gate::Gate,
-    sync::{self, SyncCodec},
+    records,
+    sync::{self, Line, SyncCodec},
     topic,
 };
 
 /// Below this score we neither send to a peer nor listen to it, and `task.rs` bans it.
 pub(crate) const GRAYLIST: f64 = -400.0;
+
+/// What other implementations speak too, so without the network's name.
+const BITSWAP: &str = "/ipfs/bitswap/1.2.0";
+
+/// What this node may provide itself.
+const OWN_KEYS: usize = 16_384;
 
 /// Signature, source, sequence number and topic around a message, in bytes.
 const ENVELOPE: usize = 1_024;
@@ -53,7 +60,9 @@ pub(crate) struct Behaviour {
     ping: ping::Behaviour,
     pub(crate) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
     pub(crate) sync: rr::Behaviour<SyncCodec>,
+    pub(crate) assembly: rr::Behaviour<SyncCodec>,
     pub(crate) direct: direct::Behaviour,
+    pub(crate) bitswap: direct::Behaviour,
 }
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -125,6 +134,10 @@ fn behaviour(
     let identify = identify::Config::new(protocol_version(network), keypair.public())
         .with_agent_version(config.agent.clone())
         .with_cache_size(if config.discovery { 100 } else { 0 });
+    let line = |line: Line| -> Result<_, Cause> {
+        let name = protocol(line.protocol(network))?;
+        Ok(sync::behaviour(line, name, limits.request_timeout))
+    };
     Ok(Behaviour {
         gate: Gate::new(limits.per_address),
         limits: connection_limits::Behaviour::new(connections),
@@ -133,11 +146,11 @@ fn behaviour(
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
         kad: kademlia(config, keypair)?.into(),
-        sync: sync::behaviour(
-            protocol(format!("/girrona/{network}/sync/1"))?,
-            limits.request_timeout,
-        ),
-        direct: direct::Behaviour::new(protocol(format!("/girrona/{network}/consensus/1"))?),
+        sync: line(Line::Chain)?,
+        assembly: line(Line::Assembly)?,
+        direct: direct::Behaviour::new(protocol(format!("/girrona/{network}/consensus/1"))?, 4),
+        // Others open a stream for each message.
+        bitswap: direct::Behaviour::new(StreamProtocol::new(BITSWAP), 64),
     })
 }
 
@@ -152,9 +165,16 @@ fn kademlia(
     let mut settings = kad::Config::new(protocol(kad_protocol(&config.network))?);
     settings.set_query_timeout(Duration::from_secs(30));
     settings.disjoint_query_paths(true);
-    // We use it to find peers only: what strangers want to store with us is not stored.
+    // We use it to find peers and who has content: `task/content.rs` looks at each record.
     settings.set_record_filtering(kad::StoreInserts::FilterBoth);
-    let store = kad::store::MemoryStore::new(local);
+    settings.set_provider_record_ttl(Some(records::TTL));
+    settings.set_provider_publication_interval(Some(records::REPEAT));
+    let store = kad::store::MemoryStoreConfig {
+        max_records: 0,
+        max_provided_keys: records::MAX_KEYS + OWN_KEYS,
+        ..kad::store::MemoryStoreConfig::default()
+    };
+    let store = kad::store::MemoryStore::with_config(local, store);
     let mut kad = kad::Behaviour::with_config(local, store, settings);
     kad.set_mode(Some(kad::Mode::Server));
     Ok(Some(kad))

@@ -1,6 +1,7 @@
 //! Requests and responses: the codec, the errors, and the way to answer.
 //!
-//! A request and a response are each one frame (`frame.rs`) on a stream of their own.
+//! A request and a response are each one frame (`frame.rs`) on a stream of their own. There are two
+//! lines of them: the chain's and the assemblies'.
 //!
 //! Knows: sizes, a shared byte budget. Does not know: what is asked.
 
@@ -23,22 +24,76 @@ use crate::{
 pub const MAX_REQUEST: usize = 256 << 10;
 /// The largest response, in bytes.
 pub const MAX_RESPONSE: usize = 16 << 20;
+/// The largest message about assemblies from one node to another, in bytes: an execution with
+/// everything that it may bring, and what is around it.
+pub const MAX_ASK: usize = 1_280 << 10;
+/// The largest answer to one, in bytes.
+pub const MAX_ANSWER: usize = 4 << 20;
 
 /// Requests or responses of all peers together that are being read, in bytes. What comes on top is
 /// refused, and asked for again by whoever wants it.
 const READING_REQUESTS: usize = 32 << 20;
 const READING_RESPONSES: usize = 128 << 20;
+const READING_ASKS: usize = 16 << 20;
+const READING_ANSWERS: usize = 32 << 20;
+
+/// Who talks: their sizes differ, and they do not wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Line {
+    /// Of the chain: `/girrona/<network>/sync/1`.
+    Chain,
+    /// Of assemblies: `/girrona/<network>/assembly/1`.
+    Assembly,
+}
+
+impl Line {
+    pub(crate) fn protocol(self, network: &str) -> String {
+        match self {
+            Self::Chain => format!("/girrona/{network}/sync/1"),
+            Self::Assembly => format!("/girrona/{network}/assembly/1"),
+        }
+    }
+
+    pub(crate) const fn request_max(self) -> usize {
+        match self {
+            Self::Chain => MAX_REQUEST,
+            Self::Assembly => MAX_ASK,
+        }
+    }
+
+    pub(crate) const fn response_max(self) -> usize {
+        match self {
+            Self::Chain => MAX_RESPONSE,
+            Self::Assembly => MAX_ANSWER,
+        }
+    }
+
+    fn codec(self) -> SyncCodec {
+        let (requests, responses) = match self {
+            Self::Chain => (READING_REQUESTS, READING_RESPONSES),
+            Self::Assembly => (READING_ASKS, READING_ANSWERS),
+        };
+        SyncCodec {
+            request_max: self.request_max(),
+            response_max: self.response_max(),
+            requests: Budget::new(requests),
+            responses: Budget::new(responses),
+        }
+    }
+}
 
 /// Reads and writes requests and responses within their sizes.
 #[derive(Clone, Debug)]
 pub struct SyncCodec {
+    request_max: usize,
+    response_max: usize,
     requests: Budget,
     responses: Budget,
 }
 
 impl Default for SyncCodec {
     fn default() -> Self {
-        Self { requests: Budget::new(READING_REQUESTS), responses: Budget::new(READING_RESPONSES) }
+        Line::Chain.codec()
     }
 }
 
@@ -67,21 +122,21 @@ impl Codec for SyncCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, MAX_REQUEST, &self.requests).await
+        read(io, self.request_max, &self.requests).await
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, MAX_RESPONSE, &self.responses).await
+        read(io, self.response_max, &self.responses).await
     }
 
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, b: Bytes) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &b, MAX_REQUEST).await
+        write(io, &b, self.request_max).await
     }
 
     async fn write_response<T>(
@@ -93,7 +148,7 @@ impl Codec for SyncCodec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &b, MAX_RESPONSE).await
+        write(io, &b, self.response_max).await
     }
 }
 
@@ -106,11 +161,13 @@ pub enum RequestError {
     /// Too many requests are under way; ask later or ask somebody else.
     #[error("too many requests are under way")]
     Busy,
-    /// The request is longer than [`MAX_REQUEST`].
-    #[error("a request of {len} bytes, at most {MAX_REQUEST} are allowed")]
+    /// The request is longer than [`MAX_REQUEST`], or than [`MAX_ASK`] about assemblies.
+    #[error("a request of {len} bytes, at most {max} are allowed")]
     TooLarge {
         /// Its length in bytes.
         len: usize,
+        /// How long it may be.
+        max: usize,
     },
     /// No response in time.
     #[error("the peer did not answer in time")]
@@ -124,7 +181,7 @@ pub enum RequestError {
     /// The peer closed the stream without an answer.
     #[error("the peer refused to answer")]
     Refused,
-    /// The answer is longer than [`MAX_RESPONSE`], cut off, or more than we take in at once.
+    /// The answer is longer than it may be, cut off, or more than we take in at once.
     #[error("the answer could not be read: {0}")]
     Unreadable(String),
     /// This node is shutting down.
@@ -150,30 +207,32 @@ impl From<OutboundFailure> for RequestError {
 /// The way to answer one request. Dropping it tells the peer that there is no answer.
 #[derive(Debug)]
 pub struct Reply {
+    pub(crate) line: Line,
     pub(crate) id: InboundRequestId,
     pub(crate) channel: ResponseChannel<Bytes>,
     pub(crate) commands: Commands,
 }
 
 impl Reply {
-    /// Sends the answer; `false` if it is longer than [`MAX_RESPONSE`], the peer has gone or given
-    /// up, or this node has too much to do.
+    /// Sends the answer; `false` if it is longer than [`MAX_RESPONSE`] ([`MAX_ANSWER`] about
+    /// assemblies), the peer has gone or given up, or this node has too much to do.
     pub fn send(self, bytes: Bytes) -> bool {
-        if bytes.len() > MAX_RESPONSE {
+        if bytes.len() > self.line.response_max() {
             tracing::warn!(len = bytes.len(), "an answer above the size limit was not sent");
             return false;
         }
-        let Self { id, channel, commands } = self;
-        channel.is_open() && commands.submit(Command::Respond { id, channel, bytes })
+        let Self { line, id, channel, commands } = self;
+        channel.is_open() && commands.submit(Command::Respond { line, id, channel, bytes })
     }
 }
 
-/// The behaviour of the `sync/1` protocol.
+/// The behaviour of a line.
 pub(crate) fn behaviour(
+    line: Line,
     protocol: StreamProtocol,
     timeout: std::time::Duration,
 ) -> rr::Behaviour<SyncCodec> {
     let config =
         rr::Config::default().with_request_timeout(timeout).with_max_concurrent_streams(128);
-    rr::Behaviour::with_codec(SyncCodec::default(), [(protocol, rr::ProtocolSupport::Full)], config)
+    rr::Behaviour::with_codec(line.codec(), [(protocol, rr::ProtocolSupport::Full)], config)
 }

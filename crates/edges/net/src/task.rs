@@ -2,8 +2,9 @@
 //!
 //! Knows: libp2p's swarm and everything beside it. Does not know: what bytes mean.
 //! What arrives from the swarm is in `task/events.rs`, gossip in `task/gossip.rs`, requests and
-//! direct streams in `task/exchange.rs`, peers' coming, going and conduct in `task/peers.rs`.
+//! direct streams in `task/exchange.rs`, content in `task/content.rs`, peers' coming, going and conduct in `task/peers.rs`.
 
+mod content;
 mod events;
 mod exchange;
 mod gossip;
@@ -22,6 +23,7 @@ use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::transport::ListenerId,
     gossipsub::TopicHash,
+    kad,
     metrics::Metrics as Libp2pMetrics,
     request_response::{InboundRequestId, OutboundRequestId},
     swarm::dial_opts::DialOpts,
@@ -35,6 +37,7 @@ use tokio::{
 use crate::{
     Config, Error, Event, Limits, RequestError, Topic, address,
     batch::Batch,
+    bitswap::Bitswap,
     book,
     conduct::Conduct,
     dialer::Dialer,
@@ -44,8 +47,10 @@ use crate::{
     limits::Budget,
     metrics::Metrics,
     outbox::Outbox,
+    records::Records,
     swarm::{self, Behaviour},
-    task::peers::Peer,
+    sync::Line,
+    task::{content::Lookup, peers::Peer},
 };
 
 /// Events in the owner's hand. The inbox before it is the real queue; this one only spares wakeups.
@@ -65,7 +70,7 @@ type Asked = oneshot::Sender<Result<Bytes, RequestError>>;
 pub(crate) struct Task {
     swarm: Swarm<Behaviour>,
     network: String,
-    topics: [TopicHash; 5],
+    topics: [TopicHash; Topic::ALL.len()],
     discovery: bool,
     limits: Limits,
     book: Option<PathBuf>,
@@ -79,8 +84,10 @@ pub(crate) struct Task {
     inbox: Inbox,
     outbox: Outbox,
     batch: Batch,
-    asked: HashMap<OutboundRequestId, (PeerId, Asked)>,
-    answering: HashMap<InboundRequestId, (PeerId, usize)>,
+    asked: HashMap<(Line, OutboundRequestId), (PeerId, Asked)>,
+    answering: HashMap<(Line, InboundRequestId), (PeerId, usize)>,
+    lookups: HashMap<kad::QueryId, Lookup>,
+    records: Records,
     frames: mpsc::Sender<Incoming>,
     budget: Budget,
     waiting: HashMap<ListenerId, Multiaddr>,
@@ -92,6 +99,7 @@ struct Ends {
     commands: mpsc::Receiver<Command>,
     frames: mpsc::Receiver<Incoming>,
     opens: mpsc::Receiver<Open>,
+    content_opens: mpsc::Receiver<Open>,
     events: mpsc::Sender<Event>,
 }
 
@@ -124,15 +132,17 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
     let (command_sender, commands) = mpsc::channel(MAX_COMMANDS);
     let (frame_sender, frames) = mpsc::channel(FRAMES);
     let (open_sender, opens) = mpsc::channel(OPENS);
+    let (content_open_sender, content_opens) = mpsc::channel(OPENS);
     let (event_sender, events) = mpsc::channel(EVENTS);
+    let command_queue = Commands::new(command_sender, metrics.clone());
     let shared = Arc::new(Shared {
         local,
         listen: Default::default(),
         peers: Default::default(),
         lanes: Lanes::new(open_sender, tokio::runtime::Handle::current()),
+        bitswap: Bitswap::start(config.content, command_queue.clone(), content_open_sender),
         metrics: metrics.clone(),
     });
-    let command_queue = Commands::new(command_sender, metrics.clone());
     let mut task = Task {
         swarm,
         topics: Topic::ALL.map(|topic| topic.hash(&config.network)),
@@ -152,13 +162,15 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
         batch: Batch::default(),
         asked: HashMap::new(),
         answering: HashMap::new(),
+        lookups: HashMap::new(),
+        records: Records::default(),
         frames: frame_sender,
         budget: Budget::new(READING_FRAMES),
         waiting,
         second: Instant::now(),
     };
     task.listen().await?;
-    let ends = Ends { commands, frames, opens, events: event_sender };
+    let ends = Ends { commands, frames, opens, content_opens, events: event_sender };
     tokio::spawn(Box::pin(task.run(ends)));
     Ok((shared, command_queue, events))
 }
@@ -209,6 +221,9 @@ impl Task {
                 Some(open) = ends.opens.recv() => {
                     self.swarm.behaviour_mut().direct.open(open.peer, open.answer);
                 }
+                Some(open) = ends.content_opens.recv() => {
+                    self.swarm.behaviour_mut().bitswap.open(open.peer, open.answer);
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()),
                     if deadline.is_some() => self.flush_batch(),
                 _ = tick.tick() => self.on_tick(),
@@ -224,8 +239,13 @@ impl Task {
         match command {
             Command::Publish { topic, bytes } => self.publish(topic, bytes),
             Command::Judge { token, verdict } => self.judge(&token, verdict),
-            Command::Request { peer, bytes, reply } => self.ask(peer, bytes, reply),
-            Command::Respond { id, channel, bytes } => self.respond(id, channel, bytes),
+            Command::Request { line, peer, bytes, reply } => self.ask(line, peer, bytes, reply),
+            Command::Respond { line, id, channel, bytes } => {
+                self.respond(line, id, channel, bytes);
+            }
+            Command::Provide { root, on } => self.provide(root, on),
+            Command::FindProviders { root, reply } => self.find_providers(root, reply),
+            Command::Dial { peer, address } => self.dial_provider(peer, address),
             Command::Penalise { peer, reason } => self.penalise(peer, reason),
             Command::Protect { peer, on } => self.protect(peer, on),
             Command::Stop { .. } => {}
@@ -242,6 +262,7 @@ impl Task {
             self.metrics.dropped("outbox", stale);
             let stale = self.shared.lanes.sweep(now);
             self.metrics.dropped("direct", stale);
+            self.sweep_records(now);
             self.save_book();
         }
     }
@@ -290,6 +311,7 @@ impl Task {
         };
         let _ = timeout(TICK, grace).await;
         self.shared.lanes.close();
+        self.shared.bitswap.stop();
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             let _ = self.swarm.disconnect_peer_id(peer);

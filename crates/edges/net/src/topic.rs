@@ -1,7 +1,8 @@
-//! The gossip topics: their names, sizes and message ids.
+//! The gossip topics: their names, sizes, weights and message ids, and how a message came.
 //!
 //! Knows: strings and byte counts. Does not know: what a message means.
 
+use girrona_assembly::message::Channel;
 use libp2p::gossipsub;
 
 /// One gossip topic. Its name carries the network, so two networks never mix.
@@ -17,24 +18,60 @@ pub enum Topic {
     Finality,
     /// Votes and timeouts that could not go directly.
     Consensus,
+    /// What assemblies there are: D_msg, updates, withdrawals.
+    Announcements,
+    /// Who holds which assemblies.
+    Holdings,
+    /// Executions that are asked for, E_msg, and cancelled.
+    Executions,
+}
+
+/// How a gossip message came to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Route {
+    /// Pushed: by a mesh peer, by its author, or by a protected peer.
+    Mesh,
+    /// Asked for (IWANT) after a peer outside the mesh said that it has it (IHAVE).
+    Iwant,
+}
+
+impl Route {
+    /// The short name, as in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Mesh => "mesh",
+            Self::Iwant => "iwant",
+        }
+    }
 }
 
 impl Topic {
     /// Every topic, in the order of their discriminants.
-    pub const ALL: [Self; 5] =
-        [Self::Deploys, Self::Blocks, Self::Commits, Self::Finality, Self::Consensus];
+    pub const ALL: [Self; 8] = [
+        Self::Deploys,
+        Self::Blocks,
+        Self::Commits,
+        Self::Finality,
+        Self::Consensus,
+        Self::Announcements,
+        Self::Holdings,
+        Self::Executions,
+    ];
 
     /// The largest message, in bytes.
     ///
     /// One deploy may be 1 MiB, hence 1.25 MiB for deploys; a proposal lists thousands of hashes
     /// with their approvals, hence 2 MiB for blocks. A certificate of 200 validators is about
     /// 17 KB, and so are finality signatures and the certificates inside consensus messages:
-    /// 64 KiB leaves room.
+    /// 64 KiB leaves room. What is said about assemblies has its sizes from their rules.
     pub fn max_size(self) -> usize {
         match self {
             Self::Deploys => 1_280 << 10,
             Self::Blocks => 2 << 20,
             Self::Commits | Self::Finality | Self::Consensus => 64 << 10,
+            Self::Announcements => Channel::Announcements.size_max(),
+            Self::Holdings => Channel::Holdings.size_max(),
+            Self::Executions => Channel::Executions.size_max(),
         }
     }
 
@@ -46,7 +83,15 @@ impl Topic {
             Self::Commits => "commit",
             Self::Finality => "finality",
             Self::Consensus => "consensus",
+            Self::Announcements => "announcement",
+            Self::Holdings => "holding",
+            Self::Executions => "execution",
         }
+    }
+
+    /// It is about assemblies: the chain's messages go before it.
+    pub const fn is_assembly(self) -> bool {
+        matches!(self, Self::Announcements | Self::Holdings | Self::Executions)
     }
 
     /// The name on the wire, such as `/girrona/1f3b9c00/deploy/1`.

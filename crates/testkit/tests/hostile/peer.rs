@@ -90,7 +90,10 @@ async fn listen(net: Net, mut events: mpsc::Receiver<Event>, heard: Heard) {
                 };
                 reply.send(Bytes::from(message::encode(&lie)));
             }
-            Event::Direct { .. } | Event::Connected { .. } | Event::Disconnected { .. } => {}
+            Event::Asked { .. }
+            | Event::Direct { .. }
+            | Event::Connected { .. }
+            | Event::Disconnected { .. } => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The libp2p side of direct streams: opens them when asked, hands over those of others.
+//! The libp2p side of streams between two peers, direct frames and Bitswap alike: opens them when asked, hands over those of others.
 //!
 //! The crate libp2p-stream does the same but keeps a little memory for every connection that ever
 //! was, drops inbound streams while its acceptor is busy, and dials by itself; hence this one.
@@ -21,9 +21,6 @@ use libp2p::{
 };
 use tokio::sync::oneshot;
 
-/// Streams of one connection that wait for the swarm. When full the new one is dropped.
-const MAX_WAITING: usize = 4;
-
 type Answer = oneshot::Sender<Stream>;
 
 /// A peer has opened its stream to us.
@@ -36,13 +33,15 @@ pub(crate) struct Inbound {
 #[derive(Debug)]
 pub(crate) struct Behaviour {
     protocol: StreamProtocol,
+    /// Streams of one connection that wait for the swarm. When full the new one is dropped.
+    waiting_max: usize,
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     events: VecDeque<ToSwarm<Inbound, Answer>>,
 }
 
 impl Behaviour {
-    pub(crate) fn new(protocol: StreamProtocol) -> Self {
-        Self { protocol, connections: HashMap::new(), events: VecDeque::new() }
+    pub(crate) fn new(protocol: StreamProtocol, waiting_max: usize) -> Self {
+        Self { protocol, waiting_max, connections: HashMap::new(), events: VecDeque::new() }
     }
 
     /// Opens a stream to a connected peer; `answer` is dropped if that fails.
@@ -57,6 +56,7 @@ impl Behaviour {
     fn handler(&self) -> Handler {
         Handler {
             protocol: self.protocol.clone(),
+            waiting_max: self.waiting_max,
             wanted: VecDeque::new(),
             opening: VecDeque::new(),
             inbound: VecDeque::new(),
@@ -123,6 +123,7 @@ impl NetworkBehaviour for Behaviour {
 #[derive(Debug)]
 pub(crate) struct Handler {
     protocol: StreamProtocol,
+    waiting_max: usize,
     wanted: VecDeque<Answer>,
     opening: VecDeque<Answer>,
     inbound: VecDeque<Stream>,
@@ -171,7 +172,9 @@ impl ConnectionHandler for Handler {
         event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>,
     ) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(event) if self.inbound.len() < MAX_WAITING => {
+            ConnectionEvent::FullyNegotiatedInbound(event)
+                if self.inbound.len() < self.waiting_max =>
+            {
                 self.inbound.push_back(event.protocol);
             }
             ConnectionEvent::FullyNegotiatedOutbound(event) => {

@@ -11,7 +11,7 @@ use libp2p::{
 };
 
 use super::Task;
-use crate::swarm::BehaviourEvent;
+use crate::{swarm::BehaviourEvent, sync::Line};
 
 impl Task {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -80,9 +80,14 @@ impl Task {
                     self.swarm.close_connection(event.connection);
                 }
             }
-            BehaviourEvent::Kad(event) => self.libp2p_metrics.record(&event),
-            BehaviourEvent::Sync(event) => self.on_sync_event(event),
+            BehaviourEvent::Kad(event) => {
+                self.libp2p_metrics.record(&event);
+                self.on_kad_event(event);
+            }
+            BehaviourEvent::Sync(event) => self.on_line_event(Line::Chain, event),
+            BehaviourEvent::Assembly(event) => self.on_line_event(Line::Assembly, event),
             BehaviourEvent::Direct(inbound) => self.on_direct_stream(inbound),
+            BehaviourEvent::Bitswap(inbound) => self.on_content_stream(inbound),
             BehaviourEvent::Gate(never) => match never {},
             BehaviourEvent::Limits(never) => match never {},
             BehaviourEvent::Memory(never) => match never {},

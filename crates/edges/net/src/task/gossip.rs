@@ -11,18 +11,30 @@ use libp2p::{
 };
 
 use super::Task;
-use crate::{Event, MessageToken, Topic, Verdict, batch};
+use crate::{Event, MessageToken, Route, Topic, Verdict, batch};
 
 impl Task {
     pub(super) fn on_gossip(&mut self, from: PeerId, id: MessageId, message: gossipsub::Message) {
         let Some(topic) = self.topic(&message.topic) else { return };
         let data = Bytes::from(message.data);
         self.metrics.received(topic.label(), data.len());
+        let route = self.route(from, &message.topic, message.source);
+        self.metrics.routed(topic, route);
         let token = MessageToken { id, from, topic };
         match self.admit(from, topic, data) {
-            Ok(items) => self.inbox.push(Event::Gossip { topic, from, token, items }),
+            Ok(items) => self.inbox.push(Event::Gossip { topic, from, token, items, route }),
             Err(verdict) => self.judge(&token, verdict),
         }
+    }
+
+    // gossipsub does not say how a message came, but it follows: forwarded is only to mesh peers
+    // and protected ones, so from anybody else who is not its author it came because we asked.
+    fn route(&self, from: PeerId, topic: &TopicHash, author: Option<PeerId>) -> Route {
+        let behaviour = self.swarm.behaviour();
+        let is_pushed = author == Some(from)
+            || behaviour.gossip.mesh_peers(topic).any(|peer| *peer == from)
+            || behaviour.gate.is_protected(&from);
+        if is_pushed { Route::Mesh } else { Route::Iwant }
     }
 
     // What can be said without the owner. A flood is ignored rather than rejected: its messages

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use super::{Task, unix_seconds};
 use crate::{
     Event, Limits, PeerInfo,
-    address::{self, reach},
+    address::{self, Reach, reach},
     book::MAX_ADDRESSES,
     limits::TokenBucket,
     swarm::{GRAYLIST, kad_protocol, protocol_version},
@@ -21,6 +21,8 @@ use crate::{
 
 /// Streams per second that a peer may open anew, burst twice that.
 const STREAMS: f64 = 5.0;
+/// The same for content: js-libp2p opens one for each message.
+const CONTENT_STREAMS: f64 = 500.0;
 /// One flood is one offence per second, however many messages it has.
 const FLOOD_PAUSE: Duration = Duration::from_secs(1);
 const MAX_AGENT: usize = 64;
@@ -37,6 +39,7 @@ pub(super) struct Peer {
     bytes: TokenBucket,
     requests: TokenBucket,
     streams: TokenBucket,
+    content_streams: TokenBucket,
     flooded: Option<Instant>,
     reader: Option<AbortHandle>,
 }
@@ -54,6 +57,7 @@ impl Peer {
             bytes: TokenBucket::new(limits.gossip_bytes, now),
             requests: TokenBucket::new(limits.requests, now),
             streams: TokenBucket::new(STREAMS, now),
+            content_streams: TokenBucket::new(CONTENT_STREAMS, now),
             flooded: None,
             reader: None,
         }
@@ -69,6 +73,14 @@ impl Peer {
 
     pub(super) fn may_open(&mut self, now: Instant) -> bool {
         self.streams.take(1.0, now)
+    }
+
+    pub(super) fn may_open_content(&mut self, now: Instant) -> bool {
+        self.content_streams.take(1.0, now)
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        reach(&self.address)
     }
 
     pub(super) fn frame_bucket(&self, rate: f64, now: Instant) -> Option<TokenBucket> {
@@ -111,6 +123,7 @@ impl Task {
         if first {
             self.peers.insert(peer, Peer::new(endpoint, &self.limits, now));
             self.shared.lanes.connected(peer);
+            self.shared.bitswap.connected(peer);
             let score = self.conduct.score(&peer, now);
             self.swarm.behaviour_mut().gossip.set_application_score(&peer, score);
         }
@@ -120,6 +133,7 @@ impl Task {
     pub(super) fn on_disconnected(&mut self, peer: PeerId, now: Instant) {
         self.dialer.lost(&peer, now);
         self.shared.lanes.lost(&peer, now);
+        self.shared.bitswap.lost(&peer);
         // Its reader is left alone: it ends by itself, after the frames that did arrive.
         if self.peers.remove(&peer).is_some_and(|known| known.member) {
             self.inbox.push(Event::Disconnected { peer });
@@ -143,6 +157,7 @@ impl Task {
         let reached_from = reach(&known.address);
         let arrived = !std::mem::replace(&mut known.member, true);
         if arrived {
+            self.shared.bitswap.is_member(peer);
             self.inbox.push(Event::Connected { peer });
         }
         if self.discovery {

@@ -65,7 +65,7 @@ pub(crate) async fn start(config: Config) -> Node {
 // 15 MiB, the rest with itself.
 fn answer(net: &Net, log: &mut Log, event: Event) {
     match event {
-        Event::Gossip { topic, from, token, items } => {
+        Event::Gossip { topic, from, token, items, .. } => {
             let starts = |what: &[u8]| items.iter().any(|item| item.starts_with(what));
             let verdict = match () {
                 () if starts(b"bad") => Verdict::Reject("a bad item"),

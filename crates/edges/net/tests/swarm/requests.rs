@@ -38,7 +38,7 @@ async fn every_way_to_get_no_answer_has_its_own_error() {
     assert_eq!(stranger, Err(RequestError::NotConnected));
     let len = MAX_REQUEST + 1;
     let long = client.net.request(server.peer(), Bytes::from(vec![0; len])).await;
-    assert_eq!(long, Err(RequestError::TooLarge { len }));
+    assert_eq!(long, Err(RequestError::TooLarge { len, max: MAX_REQUEST }));
 
     let many = (0..100).map(|_| ask(b"silent"));
     let answers = futures::future::join_all(many).await;

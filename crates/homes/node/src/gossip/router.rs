@@ -40,6 +40,8 @@ pub async fn route(
                     outside.mailbox.urgent(Input::Disconnected(number));
                 }
             }
+            // Nobody here knows assemblies yet.
+            Event::Asked { answer, .. } => drop(answer),
             Event::Direct { from, bytes } => direct(&outside, from, &bytes),
             Event::Request { from, bytes, reply } => {
                 let Ok(permit) = Arc::clone(&checkers).acquire_owned().await else { return };
@@ -59,7 +61,7 @@ pub async fn route(
                     drop(permit);
                 });
             }
-            Event::Gossip { topic: Topic::Deploys, from, token, items } => {
+            Event::Gossip { topic: Topic::Deploys, from, token, items, .. } => {
                 let Ok(permit) = Arc::clone(&checkers).acquire_owned().await else { return };
                 let (answers, outside) = (Arc::clone(&answers), Arc::clone(&outside));
                 tokio::task::spawn_blocking(move || {
@@ -67,7 +69,7 @@ pub async fn route(
                     drop(permit);
                 });
             }
-            Event::Gossip { topic, from, token, items } => match items.into_iter().next() {
+            Event::Gossip { topic, from, token, items, .. } => match items.into_iter().next() {
                 Some(bytes) => gossip(&outside, topic, from, token, &bytes),
                 None => outside.net.judge(token, Verdict::Reject("empty message")),
             },
@@ -183,5 +185,8 @@ fn gossip(outside: &Outside, topic: Topic, from: PeerId, token: MessageToken, by
             }
         }
         Topic::Deploys => refuse(token, &"batches are routed elsewhere"),
+        Topic::Announcements | Topic::Holdings | Topic::Executions => {
+            outside.net.judge(token, Verdict::Ignore);
+        }
     }
 }
