@@ -65,17 +65,22 @@ impl Default for Limits {
     }
 }
 
-/// A rate with a burst of two seconds' worth.
+/// A rate with a burst, of two seconds' worth if nothing else is said.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     rate: f64,
+    burst: f64,
     level: f64,
     at: Instant,
 }
 
 impl TokenBucket {
     pub(crate) fn new(rate: f64, now: Instant) -> Self {
-        Self { rate, level: rate * 2.0, at: now }
+        Self::with_burst(rate, rate * 2.0, now)
+    }
+
+    pub(crate) fn with_burst(rate: f64, burst: f64, now: Instant) -> Self {
+        Self { rate, burst, level: burst, at: now }
     }
 
     /// Takes `amount` tokens, or none and says `false`.
@@ -101,7 +106,7 @@ impl TokenBucket {
 
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.level = (self.level + passed * self.rate).min(self.rate * 2.0);
+        self.level = (self.level + passed * self.rate).min(self.burst);
         self.at = now;
     }
 }

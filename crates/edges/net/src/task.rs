@@ -140,7 +140,12 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
         listen: Default::default(),
         peers: Default::default(),
         lanes: Lanes::new(open_sender, tokio::runtime::Handle::current()),
-        bitswap: Bitswap::start(config.content, command_queue.clone(), content_open_sender),
+        bitswap: Bitswap::start(
+            config.content,
+            command_queue.clone(),
+            metrics.clone(),
+            content_open_sender,
+        ),
         metrics: metrics.clone(),
     });
     let mut task = Task {

@@ -1,12 +1,18 @@
 //! Nodes for the tests: each keeps a log of its events and answers by simple rules.
 
 use std::{
+    collections::BTreeMap,
+    io,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use girrona_net::{Config, Event, Identity, Multiaddr, Net, PeerId, Reply, Topic, Verdict};
+use girrona_assembly::content::{Block, FileBuilder, Shape};
+use girrona_net::{
+    Blocks, Cid, Config, Content, Event, Identity, Multiaddr, Net, PeerId, PutError, Reply, Topic,
+    Verdict,
+};
 use libp2p::multiaddr::Protocol;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
@@ -43,6 +49,91 @@ pub(crate) fn config(seed: u8) -> Config {
     }
 }
 
+/// Blocks in memory.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    pub(crate) blocks: Mutex<BTreeMap<Cid, Bytes>>,
+    /// It gives out other bytes than it has.
+    pub(crate) lies: bool,
+    /// It takes so many blocks.
+    pub(crate) room: Option<usize>,
+}
+
+impl Blocks for Shelf {
+    fn get(&self, cid: &Cid) -> io::Result<Option<Bytes>> {
+        let block = self.blocks.lock().unwrap().get(cid).cloned();
+        Ok(block.map(|bytes| {
+            let mut bytes = bytes.to_vec();
+            if self.lies
+                && let Some(byte) = bytes.last_mut()
+            {
+                *byte ^= 1;
+            }
+            Bytes::from(bytes)
+        }))
+    }
+
+    fn has(&self, cid: &Cid) -> bool {
+        self.blocks.lock().unwrap().contains_key(cid)
+    }
+
+    fn size(&self, cid: &Cid) -> Option<u32> {
+        self.blocks.lock().unwrap().get(cid).map(|bytes| bytes.len() as u32)
+    }
+
+    fn put(&self, cid: &Cid, block: Bytes) -> Result<(), PutError> {
+        assert!(cid.names(&block), "a block that was not checked");
+        let mut blocks = self.blocks.lock().unwrap();
+        if self.room.is_some_and(|room| blocks.len() >= room) {
+            return Err(PutError::Full);
+        }
+        blocks.insert(*cid, block);
+        Ok(())
+    }
+}
+
+impl Shelf {
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.lock().unwrap().len()
+    }
+
+    /// A shelf with a file of so many bytes, all blocks different, and its root.
+    pub(crate) fn with_file(len: usize, chunk: usize) -> (Cid, Self) {
+        let shelf = Self::default();
+        let mut keep = |Block { cid, bytes }: Block| {
+            shelf.blocks.lock().unwrap().insert(cid, Bytes::from(bytes));
+        };
+        let mut builder = FileBuilder::new(Shape { chunk, ..Shape::HELIA });
+        let mut left = len;
+        let mut number = 0u64;
+        while left > 0 {
+            let mut piece = vec![0; left.min(chunk)];
+            let mut seed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            for word in piece.chunks_mut(8) {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                word.copy_from_slice(&seed.to_le_bytes()[..word.len()]);
+            }
+            builder.push(&piece, &mut keep);
+            left -= piece.len();
+            number += 1;
+        }
+        let root = builder.finish(&mut keep).cid;
+        (root, shelf)
+    }
+
+    /// The same blocks on another shelf.
+    pub(crate) fn copy(&self) -> Self {
+        Self { blocks: Mutex::new(self.blocks.lock().unwrap().clone()), ..Self::default() }
+    }
+}
+
+/// A node that keeps its blocks there.
+pub(crate) fn keeping(shelf: &Arc<Shelf>, base: Config) -> Config {
+    Config { content: Content { blocks: shelf.clone(), ..base.content }, ..base }
+}
+
 pub(crate) fn quic(seed: u8) -> Config {
     Config { listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()], ..config(seed) }
 }
@@ -76,6 +167,10 @@ fn answer(net: &Net, log: &mut Log, event: Event) {
             log.batches.push(items.len());
             log.gossip.extend(items.into_iter().map(|item| (topic, from, item)));
         }
+        Event::Asked { bytes, answer, .. } => match bytes.as_ref() {
+            b"refuse" => drop(answer),
+            _ => assert!(answer.send(bytes)),
+        },
         Event::Direct { from, bytes } => log.direct.push((from, bytes)),
         Event::Request { bytes, reply, .. } => match bytes.as_ref() {
             b"silent" => log.silent.push(reply),

@@ -399,6 +399,13 @@ impl<P: Ord + Clone> Session<P> {
         late.chain(dead).chain([self.relearn_ms]).min()
     }
 
+    /// It is given up: what was asked for is taken back, and nothing more happens.
+    pub fn stop(&mut self) -> Vec<Output<P>> {
+        let mut out = Vec::new();
+        self.end(&mut out);
+        out
+    }
+
     /// Bytes of different blocks that came.
     pub const fn bytes(&self) -> u64 {
         self.bytes

@@ -1,0 +1,196 @@
+//! Who is connected, and what each peer owes us: what may be read from it follows.
+//!
+//! Knows: peers, counts, permits. Does not know: blocks, sessions.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use libp2p::PeerId;
+use tokio::sync::{Notify, Semaphore};
+
+use super::UNIT;
+
+/// Streams of one peer that are read at once.
+const STREAMS_MAX: usize = 32;
+/// Bytes of messages of one peer that owes us blocks, and of one that does not.
+const READING_MAX: usize = 8 << 20;
+const READING_SMALL_MAX: usize = 512 << 10;
+
+/// One connected peer.
+#[derive(Debug)]
+pub(super) struct Guest {
+    streams: AtomicUsize,
+    /// Blocks that it was asked for and has not sent.
+    owed: AtomicUsize,
+    /// What else it was asked, and blocks again: it may say of each that it has it or has it not.
+    asked: AtomicUsize,
+    pub(super) reading: Arc<Semaphore>,
+    pub(super) reading_small: Arc<Semaphore>,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self {
+            streams: AtomicUsize::new(0),
+            owed: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            reading: Arc::new(Semaphore::new(READING_MAX / UNIT)),
+            reading_small: Arc::new(Semaphore::new(READING_SMALL_MAX / UNIT)),
+        }
+    }
+}
+
+/// Takes up to `wanted` of a count; answers how many there were.
+fn take(count: &AtomicUsize, wanted: usize) -> usize {
+    let before = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+        Some(known.saturating_sub(wanted))
+    });
+    before.unwrap_or(0).min(wanted)
+}
+
+impl Guest {
+    /// A place for one more stream; `None` when it has too many.
+    pub(super) fn enter(self: Arc<Self>) -> Option<Seat> {
+        let before = self.streams.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat { guest: self };
+        (before < STREAMS_MAX).then_some(seat)
+    }
+
+    /// It was asked for so many blocks, and about so many others.
+    pub(super) fn ask(&self, blocks: usize, haves: usize) {
+        self.owed.fetch_add(blocks, Ordering::Relaxed);
+        self.asked.fetch_add(blocks + haves, Ordering::Relaxed);
+    }
+
+    /// Whether a block from it may be what was asked for.
+    pub(super) fn owes(&self) -> bool {
+        self.owed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Of so many blocks that came, how many it may have been asked for.
+    pub(super) fn deliver(&self, blocks: usize) -> usize {
+        take(&self.owed, blocks)
+    }
+
+    /// The same for answers that are no blocks. Who says that it has not a block owes it no more.
+    pub(super) fn answer(&self, answers: usize, lacking: usize) -> usize {
+        let known = take(&self.asked, answers);
+        take(&self.owed, lacking.min(known));
+        known
+    }
+}
+
+/// A stream of a peer that is being read.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) guest: Arc<Guest>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.guest.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is known of a connected peer.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Counts connections of all peers: another number is another connection.
+    pub(super) epoch: u64,
+    /// It is of our network.
+    pub(super) is_member: bool,
+    pub(super) guest: Arc<Guest>,
+}
+
+/// All connected peers: written by the swarm's task, compared by the client with what it knows.
+#[derive(Debug, Default)]
+pub(super) struct Roll {
+    entries: Mutex<(u64, BTreeMap<PeerId, Entry>)>,
+    /// Somebody came or went, or a fetch was dropped; for the client.
+    pub(super) changed: Arc<Notify>,
+}
+
+impl Roll {
+    fn lock(&self) -> MutexGuard<'_, (u64, BTreeMap<PeerId, Entry>)> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn connected(&self, peer: PeerId) {
+        let mut entries = self.lock();
+        entries.0 += 1;
+        let entry = Entry { epoch: entries.0, is_member: false, guest: Arc::default() };
+        entries.1.insert(peer, entry);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_member(&self, peer: PeerId) {
+        if let Some(entry) = self.lock().1.get_mut(&peer) {
+            entry.is_member = true;
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn lost(&self, peer: &PeerId) {
+        self.lock().1.remove(peer);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn guest(&self, peer: &PeerId) -> Option<Arc<Guest>> {
+        self.lock().1.get(peer).map(|entry| entry.guest.clone())
+    }
+
+    pub(super) fn has(&self, peer: &PeerId) -> bool {
+        self.lock().1.contains_key(peer)
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<PeerId, Entry> {
+        self.lock().1.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_listened_to_as_far_as_it_was_asked() {
+        let guest = Guest::default();
+        assert!(!guest.owes());
+        assert_eq!((guest.deliver(3), guest.answer(3, 3)), (0, 0));
+        guest.ask(4, 2);
+        assert!(guest.owes());
+        assert_eq!(guest.deliver(3), 3);
+        assert_eq!(guest.deliver(3), 1);
+        guest.ask(4, 0);
+        assert_eq!(guest.answer(100, 2), 10);
+        assert_eq!(guest.deliver(9), 2);
+    }
+
+    #[test]
+    fn streams_of_a_peer_are_counted_while_they_are_read() {
+        let guest = Arc::new(Guest::default());
+        let mut seats: Vec<_> = (0..STREAMS_MAX).map(|_| guest.clone().enter()).collect();
+        assert!(seats.iter().all(Option::is_some));
+        assert!(guest.clone().enter().is_none());
+        seats.pop();
+        assert!(guest.enter().is_some());
+    }
+
+    #[test]
+    fn a_peer_that_came_back_is_another_connection() {
+        let (roll, peer) = (Roll::default(), PeerId::random());
+        roll.connected(peer);
+        roll.is_member(peer);
+        let first = roll.all().remove(&peer).unwrap();
+        roll.lost(&peer);
+        assert!(!roll.has(&peer));
+        roll.connected(peer);
+        let second = roll.all().remove(&peer).unwrap();
+        assert!(first.is_member && !second.is_member && first.epoch < second.epoch);
+    }
+}
