@@ -102,6 +102,20 @@ pub fn node_with_casper_js_sdk() -> Option<(PathBuf, PathBuf)> {
     requires("casper-js-sdk 2.15.7", found.map(|node| (node, folder)))
 }
 
+/// Node.js 24 and a folder in which `helia` 7.1.15 and its companions can be imported, or a skip.
+pub fn node_with_helia() -> Option<(PathBuf, PathBuf)> {
+    let folder = tools_folder().ok().map(|folder| folder.join("helia")).unwrap_or_default();
+    // Helia needs a newer Node.js than some systems have, so one lies beside it.
+    let node = folder.join("node_modules/node/bin/node");
+    let script = "console.log(require('./node_modules/helia/package.json').version)";
+    let is_there = node.is_file() && {
+        let mut command = Command::new(&node);
+        command.current_dir(&folder).args(["-e", script]);
+        output_of(command).is_some_and(|text| text.trim() == "7.1.15")
+    };
+    requires("helia 7.1.15", is_there.then_some((node, folder)))
+}
+
 /// Whether a program says something.
 fn says(program: &Path, arguments: &[&str], text: &str) -> bool {
     let mut command = Command::new(program);

@@ -15,7 +15,7 @@
 //! | streams of a peer that are read | 32 | the new one is closed |
 //! | a message of a peer that owes us nothing | 256 KiB | its sender is at fault |
 //! | messages being read or waiting for the store | [`Content::reading_max`], 8 MiB of a peer that owes us blocks, 512 KiB of another | streams wait |
-//! | answers in memory | [`Content::serving_max`], 4 MiB for one peer | wants wait in the ledger |
+//! | answers in memory | [`Content::serving_max`], 2 MiB and an answer for one peer | wants wait in the ledger |
 //! | wants of a peer | 1 024, and 1 024 too many in one message before it is at fault | the newest are dropped |
 //! | our questions to a peer that are not written | 1 024 messages, 4 MiB | dropped; the session asks somebody else when nothing comes |
 //! | fetches | 64 | refused |

@@ -198,7 +198,7 @@ fn parse(peer: PeerId, guest: &Guest, body: &Bytes) -> Result<Parsed, End> {
     }
     parsed.has = message.have;
     parsed.lacks = message.dont_have;
-    let told = guest.answer(parsed.has.len() + parsed.lacks.len(), parsed.lacks.len());
+    let told = guest.answer(parsed.has.len() + parsed.lacks.len());
     parsed.lacks.truncate(told);
     parsed.has.truncate(told - parsed.lacks.len());
     Ok(parsed)

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use girrona_assembly::{
     Cid,
     fetch::{
@@ -31,6 +32,9 @@ use super::{
 
 /// Bytes of answers that are made in one go, before new wants are looked at.
 const ROUND: u64 = 4 << 20;
+/// Bytes of answers to one peer that have not left: one is written, one is ready. What is here
+/// cannot be taken back, and votes to the same peer share its connection.
+const FLIGHT_MAX: u64 = 2 << 20;
 /// Messages that are taken in one go.
 const BATCH: usize = 64;
 /// How long whoever had its share of this second waits at most.
@@ -84,7 +88,7 @@ pub(super) async fn run(
 ) {
     let mut desk = Desk {
         shared,
-        ledger: Ledger::new(Config::default()),
+        ledger: Ledger::new(Config { flight_max: FLIGHT_MAX, ..Config::default() }),
         begin: Instant::now(),
         wanting: BTreeSet::new(),
         flight: 0,
@@ -160,7 +164,7 @@ impl Desk {
         let Ask { peer, is_full, wants, cancels, foreign } = ask;
         if !foreign.is_empty() {
             let foreign: Vec<&[u8]> = foreign.iter().map(Vec::as_slice).collect();
-            let none = wire::answer(&[], &foreign, 0, &|_| None);
+            let none = wire::answer(&[], &foreign, 0, &|_| None::<Bytes>);
             answers.letters.push((peer, none, 0));
         }
         if self.ledger.want(&peer, &wants, is_full).is_err() {
@@ -192,7 +196,7 @@ impl Desk {
                 continue;
             }
             let get = |cid: &Cid| match blocks.get(cid) {
-                Ok(block) => block.map(|block| block.to_vec()),
+                Ok(block) => block,
                 Err(error) => {
                     tracing::warn!(%cid, %error, "a block cannot be read");
                     None

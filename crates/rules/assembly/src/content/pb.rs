@@ -57,9 +57,14 @@ pub(crate) fn put_number(out: &mut Vec<u8>, field: u8, value: u64) {
 
 /// Writes a byte string's field.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
-    put_varint(out, (u64::from(field) << 3) | 2);
-    put_varint(out, bytes.len() as u64);
+    put_head(out, field, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// Writes what goes before so many bytes of a byte string's field.
+pub(crate) fn put_head(out: &mut Vec<u8>, field: u8, length: usize) {
+    put_varint(out, (u64::from(field) << 3) | 2);
+    put_varint(out, length as u64);
 }
 
 /// Writes a number in seven-bit groups, the lowest first.

@@ -12,6 +12,9 @@ const WANTS_MAX: usize = 512;
 /// Bytes that a peer may be asked for before it has delivered anything.
 const FIRST_MAX: u64 = 1024 * 1024;
 
+/// Bytes that a peer may be asked for at least, however little is left for all.
+const SHARE_MIN: u64 = 2 * 1024 * 1024;
+
 /// How long a peer may deliver nothing at all while others do.
 const DEAD_MS: u64 = 500;
 
@@ -104,11 +107,14 @@ impl Peer {
         self.window_max = config.window_max;
     }
 
-    /// Whether another block of this size may be asked for. One always may: blocks may be larger
-    /// than the window.
-    pub(super) fn has_room(&self, size: u64) -> bool {
+    /// Whether another block of this size may be asked for, when `share` is what everybody may owe
+    /// of what is left. One always may: blocks may be larger than the window.
+    pub(super) fn has_room(&self, size: u64, share: u64) -> bool {
         // Who has delivered nothing yet is not trusted with much.
         let window = if self.mean.is_none() { self.window.min(FIRST_MAX) } else { self.window };
+        // Enough that it is never idle: twice what it sends until it hears of the next want.
+        let busy = self.on_its_way().saturating_add(1).saturating_mul(2).saturating_mul(size);
+        let window = window.min(share.max(busy).max(SHARE_MIN));
         let fits = self.flight_bytes.saturating_add(size) <= window;
         self.flight.is_empty() || (fits && self.flight.len() < WANTS_MAX)
     }
@@ -169,12 +175,16 @@ impl Peer {
         self.gap.saturating_mul(self.flight.len() as u64) / 16
     }
 
+    /// Blocks that it sends in a round trip; unknown counts as many.
+    fn on_its_way(&self) -> u64 {
+        let round_trip = self.shortest_ms.saturating_mul(16);
+        round_trip.checked_div(self.gap).unwrap_or(u64::MAX)
+    }
+
     /// Half of what it owes and will not have sent before it hears that it need not, the last
     /// asked first.
     pub(super) fn spare(&self) -> Vec<Cid> {
-        let round_trip = self.shortest_ms.saturating_mul(16);
-        let on_its_way = round_trip.checked_div(self.gap).unwrap_or(u64::MAX);
-        let on_its_way = usize::try_from(on_its_way).unwrap_or(usize::MAX);
+        let on_its_way = usize::try_from(self.on_its_way()).unwrap_or(usize::MAX);
         let half = self.flight.len().saturating_sub(on_its_way) / 2;
         let mut owed: Vec<_> = self.flight.iter().collect();
         owed.sort_by_key(|(_, asked)| std::cmp::Reverse(asked.number));

@@ -9,11 +9,13 @@
 //! store has are not asked for, so a fetch goes on where it was interrupted.
 
 mod assign;
+mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
+use self::queue::Queue;
 use super::{
     WantKind,
     peer::{Peer, Standing},
@@ -186,12 +188,16 @@ pub struct Session<P> {
     /// Peers that sent wrong bytes: nothing more is taken from them.
     banned: BTreeSet<P>,
     missing: BTreeMap<Cid, Missing>,
-    /// Missing and asked of nobody, in order.
-    queue: BTreeSet<(u64, Cid)>,
+    /// Missing and asked of nobody.
+    queue: Queue,
     /// Everything that was found, missing or not.
     found: BTreeSet<Cid>,
     bytes: u64,
     duplicate_bytes: u64,
+    /// What everything that was missing is expected to have.
+    expected: u64,
+    /// Of that, what was asked of another while it may have been on its way already.
+    stolen: u64,
     relearn_ms: u64,
 }
 
@@ -210,10 +216,12 @@ impl<P: Ord + Clone> Session<P> {
             peers: BTreeMap::new(),
             banned: BTreeSet::new(),
             missing: BTreeMap::new(),
-            queue: BTreeSet::new(),
+            queue: Queue::default(),
             found: BTreeSet::new(),
             bytes: 0,
             duplicate_bytes: 0,
+            expected: 0,
+            stolen: 0,
             relearn_ms: now_ms.saturating_add(LACKS_MS),
         };
         let mut out = Vec::new();
@@ -345,7 +353,7 @@ impl<P: Ord + Clone> Session<P> {
         sender.deliver(cid, &self.config, now_ms);
         sender.standing = Standing::Holder;
         self.missing.remove(cid);
-        self.queue.remove(&(missing.order, *cid));
+        self.queue.remove(cid, &missing);
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         // Somebody else was asked in the meantime.
         for (other, known) in &mut self.peers {
@@ -495,7 +503,8 @@ impl<P: Ord + Clone> Session<P> {
             };
             if !is_here {
                 self.missing.insert(cid, missing);
-                self.queue.insert((missing.order, cid));
+                self.queue.insert(cid, &missing);
+                self.expected = self.expected.saturating_add(missing.size);
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::content::{
     Cid,
-    pb::{Fields, Malformed, Value, put_bytes, put_number},
+    pb::{Fields, Malformed, Value, put_bytes, put_head, put_number},
 };
 
 /// The longest message, in bytes: 4 MiB, which other implementations keep to, and some slack.
@@ -199,11 +199,11 @@ pub fn ask(wants: &[(Cid, WantKind)], cancels: &[Cid]) -> Vec<u8> {
 /// A message that answers wants. `block` brings the bytes of a block; one that is gone since is
 /// answered as not there. `foreign` are CIDs as the peer wrote them, none of which is here.
 /// `pending` is how many bytes of blocks wait for the peer beyond this message.
-pub fn answer(
+pub fn answer<B: AsRef<[u8]>>(
     serves: &[Serve],
     foreign: &[&[u8]],
     pending: u64,
-    block: &dyn Fn(&Cid) -> Option<Vec<u8>>,
+    block: &dyn Fn(&Cid) -> Option<B>,
 ) -> Vec<u8> {
     let mut out = Vec::new();
     let mut presences = Vec::new();
@@ -220,10 +220,15 @@ pub fn answer(
         match serve {
             Serve::Block(cid) => match block(cid) {
                 Some(bytes) => {
-                    let mut block = Vec::with_capacity(bytes.len().saturating_add(16));
-                    put_bytes(&mut block, 1, &cid.prefix());
-                    put_bytes(&mut block, 2, &bytes);
-                    put_bytes(&mut out, 3, &block);
+                    let bytes = bytes.as_ref();
+                    let mut head = Vec::with_capacity(16);
+                    put_bytes(&mut head, 1, &cid.prefix());
+                    put_head(&mut head, 2, bytes.len());
+                    // The block is copied once, whatever is around it.
+                    out.reserve(bytes.len().saturating_add(32));
+                    put_head(&mut out, 3, head.len().saturating_add(bytes.len()));
+                    out.append(&mut head);
+                    out.extend_from_slice(bytes);
                 }
                 None => presence(&cid.to_bytes(), 1),
             },
@@ -245,6 +250,10 @@ mod tests {
     use super::*;
 
     const HELIA: &str = include_str!("../../tests/golden/bitswap.json");
+
+    fn none(_: &Cid) -> Option<Vec<u8>> {
+        None
+    }
 
     fn helia(name: &str) -> Vec<u8> {
         let all: serde_json::Value = serde_json::from_str(HELIA).unwrap();
@@ -280,7 +289,7 @@ mod tests {
         let serves = [Serve::Block(cid), Serve::Have(raw()), Serve::DontHave(node())];
         assert_eq!(answer(&serves, &[], 7, &|_| Some(vec![0xbd])), bytes);
         // A block that was evicted meanwhile is said not to be there.
-        let gone = answer(&serves[..1], &[], 0, &|_| None);
+        let gone = answer(&serves[..1], &[], 0, &none);
         assert_eq!(Message::read(&gone).unwrap().dont_have, [cid]);
     }
 
@@ -299,7 +308,7 @@ mod tests {
         let message = Message::read(&bytes).unwrap();
         assert!(message.is_full && message.wants.is_empty());
         assert_eq!(message.foreign, [&foreign[..]]);
-        let told = answer(&[], &message.foreign, 0, &|_| None);
+        let told = answer(&[], &message.foreign, 0, &none);
         assert!(told.windows(36).any(|window| window == foreign));
     }
 
@@ -311,7 +320,7 @@ mod tests {
         let long = vec![0; MESSAGE_MAX + 1];
         assert_eq!(Message::read(&long), Err(WireError::Long(MESSAGE_MAX + 1)));
         let serves = vec![Serve::Have(raw()); 20_000];
-        assert_eq!(Message::read(&answer(&serves, &[], 0, &|_| None)), Err(WireError::Many));
+        assert_eq!(Message::read(&answer(&serves, &[], 0, &none)), Err(WireError::Many));
         assert_eq!(Message::read(&[0x0a, 0xff]), Err(WireError::Malformed));
         assert_eq!(Message::read(&[0x08, 0x01]), Err(WireError::Malformed));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{LEAF_MAX, NODE_SIZE, Offence, Output, Session, State};
+use super::{NODE_SIZE, Offence, Output, Session, State};
 use crate::{
     content::Cid,
     fetch::{
@@ -14,6 +14,9 @@ use crate::{
 /// How much longer than a round trip of the thief the victim has to need before it is stolen from,
 /// in milliseconds.
 const STEAL_MS: u64 = 20;
+/// Of the whole content, this part may be asked of a second peer because the first seems slower;
+/// at least one block.
+const RISK: u64 = 64;
 /// Times in a row that a peer may be late before it is named.
 const STRIKES_MAX: u32 = 2;
 /// The same where nobody else can be asked.
@@ -31,7 +34,7 @@ impl<P: Ord + Clone> Session<P> {
             if let Some(missing) = self.missing.get(cid)
                 && !is_asked
             {
-                self.queue.insert((missing.order, *cid));
+                self.queue.insert(*cid, missing);
             }
         }
     }
@@ -45,7 +48,8 @@ impl<P: Ord + Clone> Session<P> {
         let mut given = Vec::new();
         let mut somebody = self.missing.len() > self.queue.len();
         let mut misses = 0_u32;
-        for (order, cid) in &self.queue {
+        let share = self.share(now_ms);
+        for cid in self.queue.iter() {
             let size = self.missing.get(cid).map_or(NODE_SIZE, |missing| missing.size);
             let holders = self.peers.iter_mut().filter(|(_, known)| {
                 known.standing == Standing::Holder && !known.lacks.contains(cid)
@@ -56,23 +60,27 @@ impl<P: Ord + Clone> Session<P> {
             if holders.iter().any(|(_, known)| !known.is_resting(now_ms)) {
                 holders.retain(|(_, known)| !known.is_resting(now_ms));
             }
-            let free = holders.into_iter().filter(|(_, known)| known.has_room(size));
+            let free = holders.into_iter().filter(|(_, known)| known.has_room(size, share));
             // Whoever was late last time comes last, however little it owes.
             let least = free.min_by_key(|(_, known)| (known.strikes, known.business()));
             let Some((peer, known)) = least else {
                 // When nobody has room there is no use in looking further.
                 misses = misses.saturating_add(1);
-                if misses >= MISSES_MAX || self.peers.values().all(|known| !known.has_room(1)) {
+                if misses >= MISSES_MAX
+                    || self.peers.values().all(|known| !known.has_room(1, share))
+                {
                     break;
                 }
                 continue;
             };
             known.ask(*cid, size, now_ms);
             wants.entry(peer.clone()).or_default().push((*cid, WantKind::Block));
-            given.push((*order, *cid));
+            given.push(*cid);
         }
-        for place in &given {
-            self.queue.remove(place);
+        for cid in &given {
+            if let Some(missing) = self.missing.get(cid) {
+                self.queue.remove(cid, missing);
+            }
         }
         if self.queue.is_empty() {
             self.steal(now_ms, &mut wants, out);
@@ -89,6 +97,20 @@ impl<P: Ord + Clone> Session<P> {
         }
     }
 
+    /// How much each peer may owe of what is left: less and less, so that all are done at the same
+    /// time, and little has to be taken from one and asked of another.
+    fn share(&self, now_ms: u64) -> u64 {
+        let holders = self
+            .peers
+            .values()
+            .filter(|known| known.standing == Standing::Holder && !known.is_resting(now_ms))
+            .count() as u64;
+        match holders {
+            0 | 1 => u64::MAX,
+            several => self.queue.bytes() / several.saturating_mul(2),
+        }
+    }
+
     /// Nothing waits any more, and somebody has nothing to do: it takes over half of what the
     /// busiest owes, from the end, where it is least likely to be on its way.
     fn steal(
@@ -97,10 +119,6 @@ impl<P: Ord + Clone> Session<P> {
         wants: &mut BTreeMap<P, Vec<(Cid, WantKind)>>,
         out: &mut Vec<Output<P>>,
     ) {
-        // Guesses that went wrong cost twice the bytes.
-        if self.duplicate_bytes.saturating_mul(100) > self.bytes.max(100 * LEAF_MAX) {
-            return;
-        }
         let is_idle = |known: &Peer| {
             known.standing == Standing::Holder
                 && known.flight.is_empty()
@@ -125,7 +143,11 @@ impl<P: Ord + Clone> Session<P> {
         let Some(known) = self.peers.get_mut(&thief) else { return };
         for cid in spare {
             let size = self.missing.get(&cid).map_or(NODE_SIZE, |missing| missing.size);
-            if known.has_room(size) && !known.lacks.contains(&cid) {
+            // A guess that goes wrong costs twice the bytes.
+            let risk = self.stolen.saturating_add(size);
+            let is_bearable = self.stolen == 0 || risk <= self.expected / RISK;
+            if is_bearable && known.has_room(size, u64::MAX) && !known.lacks.contains(&cid) {
+                self.stolen = risk;
                 known.ask(cid, size, now_ms);
                 taken.push(cid);
             }
