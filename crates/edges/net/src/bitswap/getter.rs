@@ -4,6 +4,7 @@
 //! Does not know: sockets and tasks; `client.rs` carries out what this says.
 
 mod running;
+mod suspects;
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use girrona_assembly::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use self::running::Running;
+use self::{running::Running, suspects::Suspects};
 use super::{
     client::{End, Input, Said},
     roll::Entry,
@@ -27,6 +28,9 @@ use crate::{Blocks, Content, Fetch, FetchError, Offence, PutError};
 
 /// Fetches under way. When full the next is refused.
 const FETCHES_MAX: usize = 64;
+
+/// A peer that took no message is tried again after this.
+const DEAF_MS: u64 = 1_000;
 
 /// What the client does.
 #[derive(Debug)]
@@ -74,6 +78,9 @@ pub(super) struct Getter {
     running: Vec<Running>,
     known: BTreeMap<PeerId, Entry>,
     plans: BTreeMap<PeerId, Plan>,
+    suspects: Suspects,
+    /// Peers that took no message, and when they are tried again.
+    deaf: BTreeMap<PeerId, u64>,
     outs: Vec<Out>,
     number: u64,
     begin: Instant,
@@ -87,6 +94,8 @@ impl Getter {
             running: Vec::new(),
             known: BTreeMap::new(),
             plans: BTreeMap::new(),
+            suspects: Suspects::default(),
+            deaf: BTreeMap::new(),
             outs: Vec::new(),
             number: 0,
             begin: Instant::now(),
@@ -100,7 +109,9 @@ impl Getter {
 
     /// When [`Getter::work`] has something to do by itself.
     pub(super) fn next(&self) -> Option<Instant> {
-        let next = self.running.iter().map(Running::next_ms).min()?;
+        let running = self.running.iter().map(Running::next_ms);
+        let deaf = self.deaf.values().copied().filter(|_| !self.running.is_empty());
+        let next = running.chain(deaf).chain(self.suspects.next_ms()).min()?;
         // Timers fire up to a millisecond early.
         Some(self.begin + Duration::from_millis(next.saturating_add(1)))
     }
@@ -118,7 +129,10 @@ impl Getter {
             match input {
                 Input::Fetch { fetch, end } => self.begin(*fetch, end, now),
                 Input::Said(said) => self.hear(said, now),
-                Input::Deaf(peer) => self.each(|running| running.session.gone(&peer, now)),
+                Input::Deaf(peer) => {
+                    self.deaf.insert(peer, now.saturating_add(DEAF_MS));
+                    self.each(|running| running.session.gone(&peer, now));
+                }
                 Input::Found(id, peers) => self.found(id, peers, now),
             }
         }
@@ -129,12 +143,11 @@ impl Getter {
     /// Compares who is connected with who was.
     fn meet(&mut self, everybody: BTreeMap<PeerId, Entry>, now: u64) {
         let before = std::mem::replace(&mut self.known, everybody);
-        if self.running.is_empty() {
-            return;
-        }
         for (peer, old) in &before {
             if self.known.get(peer).is_none_or(|new| new.epoch != old.epoch) {
                 self.plans.remove(peer);
+                self.deaf.remove(peer);
+                self.suspects.acquit(peer);
                 self.each(|running| running.session.gone(peer, now));
             }
         }
@@ -145,7 +158,7 @@ impl Getter {
         });
         let fresh: Vec<_> = fresh.map(|(peer, new)| (*peer, new.is_member)).collect();
         for (peer, is_member) in fresh {
-            self.each(|running| running.offer(peer, is_member, now));
+            self.offer(peer, is_member, now);
         }
     }
 
@@ -154,6 +167,25 @@ impl Getter {
         for index in 0..self.running.len() {
             let Some(running) = self.running.get_mut(index) else { return };
             let outputs = act(running);
+            self.apply(index, outputs);
+        }
+    }
+
+    /// Offers a peer to each fetch; one that sends large frames only to the first that wants it,
+    /// because what it may owe holds for all fetches together.
+    fn offer(&mut self, peer: PeerId, is_member: bool, now: u64) {
+        for index in 0..self.running.len() {
+            self.offer_to(index, peer, is_member, now);
+        }
+    }
+
+    fn offer_to(&mut self, index: usize, peer: PeerId, is_member: bool, now: u64) {
+        let mut others = self.running.iter().enumerate().filter(|(place, _)| *place != index);
+        if !is_member && others.any(|(_, running)| running.lent.contains(&peer)) {
+            return;
+        }
+        if let Some(running) = self.running.get_mut(index) {
+            let outputs = running.offer(peer, is_member, now);
             self.apply(index, outputs);
         }
     }
@@ -180,15 +212,13 @@ impl Getter {
         if running.end.is_none() {
             return;
         }
-        let mut outputs = Vec::new();
         // Those who are said to have it come first.
         let (named, others): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|(peer, _)| running.providers.contains(peer));
-        for (peer, is_member) in named.into_iter().chain(others) {
-            outputs.extend(running.offer(peer, is_member, now));
-        }
         self.outs.extend(running.dials(&self.known));
-        self.apply(index, outputs);
+        for (peer, is_member) in named.into_iter().chain(others) {
+            self.offer_to(index, peer, is_member, now);
+        }
     }
 
     fn found(&mut self, id: u64, peers: Vec<PeerId>, now: u64) {
@@ -201,6 +231,7 @@ impl Getter {
 
     fn hear(&mut self, said: Said, now: u64) {
         let Said { peer, blocks, has, lacks, .. } = said;
+        self.suspects.acquit(&peer);
         for (cid, bytes) in blocks {
             self.block(&peer, &cid, bytes, now);
         }
@@ -266,8 +297,33 @@ impl Getter {
                 self.look_around(index, now);
             }
         }
-        self.running.retain(|running| running.end.is_some());
+        let before = self.running.len();
+        for ended in self.running.extract_if(.., |running| running.end.is_none()) {
+            for (peer, question) in ended.suspects() {
+                // Asked about what it was to send, it answers if it lives.
+                self.suspects.suspect(peer, now);
+                self.plans.entry(peer).or_default().wants.push(question);
+            }
+        }
+        if self.running.len() < before {
+            // Whom the ended ones had for themselves is free.
+            (0..self.running.len()).for_each(|index| self.look_around(index, now));
+        }
+        self.try_again(now);
+        for peer in self.suspects.convict(now) {
+            self.outs.push(Out::Blame { peer, reason: reason(Offence::Stalled) });
+        }
         self.running.iter_mut().for_each(Running::show);
+    }
+
+    /// Those who took no message may do so now.
+    fn try_again(&mut self, now: u64) {
+        for (peer, _) in self.deaf.extract_if(.., |_, at| *at <= now).collect::<Vec<_>>() {
+            if let Some(entry) = self.known.get(&peer) {
+                let is_member = entry.is_member;
+                self.offer(peer, is_member, now);
+            }
+        }
     }
 
     fn apply(&mut self, index: usize, outputs: Vec<Output<PeerId>>) {
@@ -297,6 +353,7 @@ impl Getter {
                 Output::Starved => {
                     if let Some(running) = self.running.get_mut(index) {
                         running.is_starved = true;
+                        running.lent.clear();
                     }
                 }
                 Output::Done => self.end(index, None),

@@ -414,6 +414,13 @@ impl<P: Ord + Clone> Session<P> {
         out
     }
 
+    /// Peers that were late last time and have not been named: whoever wants to know whether they
+    /// are dead or just slow asks them something.
+    pub fn suspects(&self) -> impl Iterator<Item = &P> {
+        let late = self.peers.iter().filter(|(_, known)| known.strikes > 0 && !known.is_named);
+        late.map(|(peer, _)| peer)
+    }
+
     /// Bytes of different blocks that came.
     pub const fn bytes(&self) -> u64 {
         self.bytes

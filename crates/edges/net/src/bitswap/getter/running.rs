@@ -9,7 +9,7 @@ use std::{
 
 use girrona_assembly::{
     Cid,
-    fetch::{self, Output, Session, session::Config},
+    fetch::{self, Output, Session, WantKind, session::Config},
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ pub(super) struct Running {
     pub(super) providers: BTreeSet<PeerId>,
     pub(super) progress: Progress,
     pub(super) is_starved: bool,
+    /// Peers that only one fetch at a time may ask, and that this one asks.
+    pub(super) lent: BTreeSet<PeerId>,
     root: Cid,
     addresses: Vec<(Option<PeerId>, Multiaddr)>,
     probed: BTreeSet<PeerId>,
@@ -70,6 +72,7 @@ impl Running {
             providers: BTreeSet::new(),
             progress: Progress::default(),
             is_starved: false,
+            lent: BTreeSet::new(),
             root,
             addresses: Vec::new(),
             probed: BTreeSet::new(),
@@ -104,6 +107,11 @@ impl Running {
         if self.providers.contains(&peer) {
             // The session says so again when this was in vain.
             self.is_starved = false;
+            if is_member {
+                self.lent.remove(&peer);
+            } else {
+                self.lent.insert(peer);
+            }
             return self.session.connected(&peer, true, is_member, now);
         }
         let may_probe = self.probed.len() < PROBES_MAX || self.probed.contains(&peer);
@@ -131,6 +139,11 @@ impl Running {
         let dials = by_address.chain(by_name).collect();
         self.has_dialled = true;
         dials
+    }
+
+    /// Whom to ask, now that it has ended, whether they are still there, and what.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = (PeerId, (Cid, WantKind))> {
+        self.session.suspects().map(|peer| (*peer, (self.root, WantKind::Have)))
     }
 
     pub(super) fn got(&mut self, peer: PeerId, bytes: u64, now: u64) {
