@@ -230,6 +230,18 @@ impl Swarm {
         pages.sum()
     }
 
+    /// Messages on the topic that came this way, at all nodes together.
+    fn came(&self, route: &str) -> f64 {
+        let wanted = format!("net_routes_total{{topic=\"block\",route=\"{route}\"}} ");
+        let pages = self.registries.iter().map(|registry| {
+            let mut page = String::new();
+            encode(&mut page, registry).unwrap();
+            let count = page.lines().find_map(|line| line.strip_prefix(&wanted));
+            count.map_or(0.0, |count| count.parse::<f64>().unwrap())
+        });
+        pages.sum()
+    }
+
     async fn stop(self) {
         futures::future::join_all(self.nets.iter().map(Net::stop)).await;
     }
@@ -349,6 +361,9 @@ async fn what_the_mesh_loses_is_heard_outside_the_mesh_within_five_seconds() {
         percentile(&times, 1.0),
         swarm.figure("gossipsub_topic_iwant_msgs_total"),
     );
+    let (pushed, asked) = (swarm.came("mesh"), swarm.came("iwant"));
+    println!("first copies: {pushed} through the mesh, {asked} outside it");
+    assert!(asked > 0.0 && asked < pushed, "what came outside the mesh is counted apart");
     swarm.stop().await;
     assert_eq!((late, times.len()), (0, 40 * (NODES as usize - 1)));
 
@@ -362,6 +377,7 @@ async fn what_the_mesh_loses_is_heard_outside_the_mesh_within_five_seconds() {
             break;
         }
     }
+    assert!(swarm.came("iwant") < swarm.came("mesh") / 100.0, "nobody asked for anything");
     swarm.stop().await;
     assert!(late > 0, "the mesh alone heals this too");
 }

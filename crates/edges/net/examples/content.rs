@@ -166,7 +166,6 @@ async fn run(mib: usize, manners: &[Manner], kill: bool, listen: &str) -> Result
     let config = Config { peers: peers.clone(), ..config(shelf.clone(), listen)? };
     let (net, mut events) = Net::start(config, &mut Registry::default()).await?;
     tokio::spawn(async move { while events.recv().await.is_some() {} });
-    eprintln!("connecting");
     while net.peers().iter().filter(|peer| peer.member).count() < manners.len() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
