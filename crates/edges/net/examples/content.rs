@@ -172,6 +172,13 @@ async fn run(mib: usize, manners: &[Manner], kill: bool, listen: &str) -> Result
     let providers: Vec<Provider> = peers.into_iter().map(Provider::from).collect();
     let fetch = Fetch::new(root.ok_or("nobody provides")?, providers);
     let mut progress = fetch.progress.subscribe();
+    let (watched, others) = (fetch.progress.subscribe(), net.clone());
+    let watch = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            eprintln!("slow: {:?}\n{:?}", *watched.borrow(), others.peers());
+        }
+    });
     let victim = if kill { remotes.pop() } else { None };
     tokio::spawn(async move {
         // Killed when an eighth is there.
@@ -180,9 +187,7 @@ async fn run(mib: usize, manners: &[Manner], kill: bool, listen: &str) -> Result
         drop(victim);
     });
     let fetched = net.fetch(fetch).await?;
-    if fetched.elapsed > Duration::from_secs(3) {
-        eprintln!("slow: {fetched:?}");
-    }
+    watch.abort();
     // Whoever stalled may be named a moment after the end.
     let bad = manners.iter().filter(|manner| **manner != Manner::Honest).count();
     let scored = || net.peers().iter().filter(|peer| peer.score < -50.0).count();

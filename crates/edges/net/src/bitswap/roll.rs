@@ -20,6 +20,8 @@ const STREAMS_MAX: usize = 32;
 /// Bytes of messages of one peer that owes us blocks, and of one that does not.
 const READING_MAX: usize = 8 << 20;
 const READING_SMALL_MAX: usize = 512 << 10;
+/// Absent peers whose debts are remembered.
+const GONE_MAX: usize = 256;
 
 /// One connected peer.
 #[derive(Debug)]
@@ -105,49 +107,65 @@ pub(super) struct Entry {
     pub(super) guest: Arc<Guest>,
 }
 
+#[derive(Debug, Default)]
+struct Entries {
+    epoch: u64,
+    here: BTreeMap<PeerId, Entry>,
+    /// Those who left owing something: what they were asked for may still come when they are back.
+    gone: BTreeMap<PeerId, Arc<Guest>>,
+}
+
 /// All connected peers: written by the swarm's task, compared by the client with what it knows.
 #[derive(Debug, Default)]
 pub(super) struct Roll {
-    entries: Mutex<(u64, BTreeMap<PeerId, Entry>)>,
+    entries: Mutex<Entries>,
     /// Somebody came or went, or a fetch was dropped; for the client.
     pub(super) changed: Arc<Notify>,
 }
 
 impl Roll {
-    fn lock(&self) -> MutexGuard<'_, (u64, BTreeMap<PeerId, Entry>)> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn connected(&self, peer: PeerId) {
         let mut entries = self.lock();
-        entries.0 += 1;
-        let entry = Entry { epoch: entries.0, is_member: false, guest: Arc::default() };
-        entries.1.insert(peer, entry);
+        entries.epoch += 1;
+        let guest = entries.gone.remove(&peer).unwrap_or_default();
+        let entry = Entry { epoch: entries.epoch, is_member: false, guest };
+        entries.here.insert(peer, entry);
         self.changed.notify_one();
     }
 
     pub(super) fn is_member(&self, peer: PeerId) {
-        if let Some(entry) = self.lock().1.get_mut(&peer) {
+        if let Some(entry) = self.lock().here.get_mut(&peer) {
             entry.is_member = true;
             self.changed.notify_one();
         }
     }
 
     pub(super) fn lost(&self, peer: &PeerId) {
-        self.lock().1.remove(peer);
+        let mut entries = self.lock();
+        if let Some(entry) = entries.here.remove(peer).filter(|entry| entry.guest.owes()) {
+            if entries.gone.len() >= GONE_MAX {
+                entries.gone.pop_first();
+            }
+            entries.gone.insert(*peer, entry.guest);
+        }
+        drop(entries);
         self.changed.notify_one();
     }
 
     pub(super) fn guest(&self, peer: &PeerId) -> Option<Arc<Guest>> {
-        self.lock().1.get(peer).map(|entry| entry.guest.clone())
+        self.lock().here.get(peer).map(|entry| entry.guest.clone())
     }
 
     pub(super) fn has(&self, peer: &PeerId) -> bool {
-        self.lock().1.contains_key(peer)
+        self.lock().here.contains_key(peer)
     }
 
     pub(super) fn all(&self) -> BTreeMap<PeerId, Entry> {
-        self.lock().1.clone()
+        self.lock().here.clone()
     }
 }
 
@@ -183,10 +201,12 @@ mod tests {
         roll.connected(peer);
         roll.is_member(peer);
         let first = roll.all().remove(&peer).unwrap();
+        first.guest.ask(1, 0);
         roll.lost(&peer);
         assert!(!roll.has(&peer));
         roll.connected(peer);
         let second = roll.all().remove(&peer).unwrap();
         assert!(first.is_member && !second.is_member && first.epoch < second.epoch);
+        assert!(second.guest.owes(), "what it was asked for may still come");
     }
 }
