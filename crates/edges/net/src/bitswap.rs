@@ -22,6 +22,7 @@
 
 mod client;
 mod getter;
+mod notes;
 mod pace;
 mod reader;
 mod roll;
@@ -36,7 +37,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use self::{client::Input, pace::Pace, roll::Roll, server::Ask, writer::Writers};
+use self::{client::Input, notes::Notes, pace::Pace, roll::Roll, server::Ask, writer::Writers};
 use crate::{
     Content, Fetch, FetchError, Fetching,
     direct::Open,
@@ -61,6 +62,7 @@ struct Shared {
     metrics: Metrics,
     inputs: mpsc::Sender<Input>,
     asks: mpsc::Sender<Ask>,
+    notes: Notes,
     reading: Arc<Semaphore>,
     reading_small: Arc<Semaphore>,
     download: Pace,
@@ -89,7 +91,6 @@ impl Bitswap {
     ) -> Self {
         let (inputs, inputs_out) = mpsc::channel(INPUTS);
         let (asks, asks_out) = mpsc::channel(ASKS);
-        let (notes, notes_out) = mpsc::unbounded_channel();
         let upload = Pace::new(content.upload);
         let shared = Arc::new(Shared {
             reading: Arc::new(Semaphore::new(content.reading_max / UNIT)),
@@ -101,10 +102,11 @@ impl Bitswap {
             metrics,
             inputs,
             asks,
+            notes: Notes::default(),
         });
-        let writers = Writers::new(shared.clone(), opens, upload, notes.clone());
-        let client = tokio::spawn(client::run(shared.clone(), writers.clone(), inputs_out, notes));
-        let server = tokio::spawn(server::run(shared.clone(), writers, asks_out, notes_out));
+        let writers = Writers::new(shared.clone(), opens, upload);
+        let client = tokio::spawn(client::run(shared.clone(), writers.clone(), inputs_out));
+        let server = tokio::spawn(server::run(shared.clone(), writers, asks_out));
         let loops = Arc::new([client.abort_handle(), server.abort_handle()]);
         Self { shared, loops }
     }

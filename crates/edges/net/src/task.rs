@@ -234,7 +234,7 @@ impl Task {
                 _ = tick.tick() => self.on_tick(),
             }
         };
-        self.finish().await;
+        Box::pin(self.finish()).await;
         if let Some(done) = done {
             let _ = done.send(());
         }

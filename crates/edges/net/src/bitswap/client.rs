@@ -9,10 +9,7 @@ use bytes::Bytes;
 use girrona_assembly::Cid;
 use libp2p::PeerId;
 use tokio::{
-    sync::{
-        mpsc::{Receiver, UnboundedSender},
-        oneshot,
-    },
+    sync::{mpsc::Receiver, oneshot},
     task::spawn_blocking,
     time::sleep_until,
 };
@@ -21,7 +18,6 @@ use super::{
     Shared,
     getter::{Getter, Out},
     reader::Room,
-    server::Note,
     writer::{Letter, Writers},
 };
 use crate::{Fetch, FetchError, Fetched, handle::Command};
@@ -60,12 +56,7 @@ pub(super) struct Said {
     pub(super) _room: Room,
 }
 
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    writers: Writers,
-    mut inputs: Receiver<Input>,
-    notes: UnboundedSender<Note>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, writers: Writers, mut inputs: Receiver<Input>) {
     let mut getter = Getter::new(&shared.content);
     let changed = shared.roll.changed.clone();
     loop {
@@ -92,17 +83,17 @@ pub(super) async fn run(
         let Ok((back, outs)) = worked.await else { return };
         getter = back;
         for out in outs {
-            carry_out(&shared, &writers, &notes, out);
+            carry_out(&shared, &writers, out);
         }
     }
 }
 
-fn carry_out(shared: &Arc<Shared>, writers: &Writers, notes: &UnboundedSender<Note>, out: Out) {
+fn carry_out(shared: &Arc<Shared>, writers: &Writers, out: Out) {
     match out {
         // What is not taken is late, and then asked of somebody else.
         Out::Ask { peer, message } => drop(writers.send(peer, Letter::Ask(message))),
         Out::Blame { peer, reason } => shared.penalise(peer, reason),
-        Out::Received { peer, bytes } => drop(notes.send(Note::Received { peer, bytes })),
+        Out::Received { peer, bytes } => shared.notes.add(peer, |note| note.received += bytes),
         Out::Wasted(bytes) => shared.metrics.wasted(bytes),
         Out::Ended(outcome) => shared.metrics.fetched(outcome),
         Out::Dial { peer, address } => {

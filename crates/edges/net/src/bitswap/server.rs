@@ -19,11 +19,7 @@ use girrona_assembly::{
     },
 };
 use libp2p::PeerId;
-use tokio::{
-    sync::mpsc::{Receiver, UnboundedReceiver},
-    task::spawn_blocking,
-    time::sleep,
-};
+use tokio::{sync::mpsc::Receiver, task::spawn_blocking, time::sleep};
 
 use super::{
     Shared,
@@ -51,17 +47,6 @@ pub(super) struct Ask {
     pub(super) foreign: Vec<Vec<u8>>,
 }
 
-/// What happened elsewhere.
-#[derive(Debug)]
-pub(super) enum Note {
-    /// So many bytes of blocks left, or will not.
-    Sent { peer: PeerId, bytes: u64 },
-    /// We received so many bytes that we wanted.
-    Received { peer: PeerId, bytes: u64 },
-    /// A peer is gone, or does not listen.
-    Gone { peer: PeerId },
-}
-
 /// The serving side's state; lives on blocking threads while it works.
 #[derive(Debug)]
 struct Desk {
@@ -74,18 +59,7 @@ struct Desk {
     flight: u64,
 }
 
-enum Work {
-    Ask(Ask),
-    Note(Note),
-    Again,
-}
-
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    writers: Writers,
-    mut asks: Receiver<Ask>,
-    mut notes: UnboundedReceiver<Note>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, writers: Writers, mut asks: Receiver<Ask>) {
     let mut desk = Desk {
         shared,
         ledger: Ledger::new(Config { flight_max: FLIGHT_MAX, ..Config::default() }),
@@ -95,27 +69,24 @@ pub(super) async fn run(
     };
     let mut is_round_full = false;
     loop {
-        let first = if is_round_full {
-            Work::Again
-        } else {
+        let mut batch = Vec::new();
+        if !is_round_full {
             tokio::select! {
                 ask = asks.recv() => match ask {
-                    Some(ask) => Work::Ask(ask),
+                    Some(ask) => batch.push(ask),
                     None => return,
                 },
-                Some(note) = notes.recv() => Work::Note(note),
-                () = sleep(RETRY), if !desk.wanting.is_empty() => Work::Again,
+                () = desk.shared.notes.wait() => {}
+                () = sleep(RETRY), if !desk.wanting.is_empty() => {}
             }
-        };
-        let mut works = vec![first];
-        while works.len() < BATCH
-            && let Some(work) =
-                notes.try_recv().map(Work::Note).or_else(|_| asks.try_recv().map(Work::Ask)).ok()
+        }
+        while batch.len() < BATCH
+            && let Ok(ask) = asks.try_recv()
         {
-            works.push(work);
+            batch.push(ask);
         }
         let worked = spawn_blocking(move || {
-            let answers = desk.work(works);
+            let answers = desk.work(batch);
             (desk, answers)
         });
         let Ok((back, answers)) = worked.await else { return };
@@ -145,16 +116,19 @@ impl Desk {
         self.ledger.sent(peer, bytes);
     }
 
-    fn work(&mut self, works: Vec<Work>) -> Answers {
-        let mut answers = Answers::default();
-        for work in works {
-            match work {
-                Work::Ask(ask) => self.take(ask, &mut answers),
-                Work::Note(Note::Sent { peer, bytes }) => self.sent(&peer, bytes),
-                Work::Note(Note::Received { peer, bytes }) => self.ledger.received(&peer, bytes),
-                Work::Note(Note::Gone { peer }) => self.ledger.gone(&peer),
-                Work::Again => {}
+    fn work(&mut self, asks: Vec<Ask>) -> Answers {
+        for (peer, note) in self.shared.notes.take() {
+            self.sent(&peer, note.sent);
+            if note.received > 0 {
+                self.ledger.received(&peer, note.received);
             }
+            if note.is_gone {
+                self.ledger.gone(&peer);
+            }
+        }
+        let mut answers = Answers::default();
+        for ask in asks {
+            self.take(ask, &mut answers);
         }
         self.answer(&mut answers);
         answers

@@ -19,7 +19,6 @@ use super::{
     Shared,
     client::Input,
     pace::{Pace, STEP},
-    server::Note,
 };
 use crate::{direct::Open, metrics::CONTENT};
 
@@ -106,7 +105,6 @@ struct Inner {
     desks: Mutex<HashMap<PeerId, Arc<Desk>>>,
     opens: mpsc::Sender<Open>,
     upload: Pace,
-    notes: mpsc::UnboundedSender<Note>,
 }
 
 /// All writers; clones are cheap.
@@ -114,13 +112,8 @@ struct Inner {
 pub(super) struct Writers(Arc<Inner>);
 
 impl Writers {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        opens: mpsc::Sender<Open>,
-        upload: Pace,
-        notes: mpsc::UnboundedSender<Note>,
-    ) -> Self {
-        Self(Arc::new(Inner { shared, desks: Mutex::default(), opens, upload, notes }))
+    pub(super) fn new(shared: Arc<Shared>, opens: mpsc::Sender<Open>, upload: Pace) -> Self {
+        Self(Arc::new(Inner { shared, desks: Mutex::default(), opens, upload }))
     }
 
     /// Queues a message; `false` if there is no room, or the peer is gone.
@@ -154,7 +147,8 @@ impl Inner {
     fn close(&self, peer: &PeerId, desk: &Arc<Desk>, even_if_busy: bool) -> Option<Queue> {
         let mut desks = lock(&self.desks);
         let mut queue = lock(&desk.queue);
-        if !even_if_busy && !(queue.asks.is_empty() && queue.answers.is_empty()) {
+        let is_idle = queue.asks.is_empty() && queue.answers.is_empty();
+        if !is_idle && !even_if_busy {
             return None;
         }
         queue.closed = true;
@@ -166,7 +160,7 @@ impl Inner {
 
     fn written(&self, peer: PeerId, weight: u64) {
         if weight > 0 {
-            let _ = self.notes.send(Note::Sent { peer, bytes: weight });
+            self.shared.notes.add(peer, |note| note.sent += weight);
         }
     }
 }
@@ -214,7 +208,7 @@ async fn give_up(inner: &Inner, peer: PeerId, desk: &Arc<Desk>, failure: Failure
     }
     let left = inner.close(&peer, desk, true).unwrap_or_default();
     inner.written(peer, left.answers.iter().map(|(_, weight)| weight).sum());
-    let _ = inner.notes.send(Note::Gone { peer });
+    inner.shared.notes.add(peer, |note| note.is_gone = true);
     let _ = inner.shared.inputs.send(Input::Deaf(peer)).await;
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Suspects(BTreeMap<PeerId, u64>);
 impl Suspects {
     pub(super) fn suspect(&mut self, peer: PeerId, now: u64) {
         if self.0.len() < SUSPECTS_MAX {
-            self.0.entry(peer).or_insert(now.saturating_add(SILENCE_MS));
+            self.0.entry(peer).or_insert_with(|| now.saturating_add(SILENCE_MS));
         }
     }
 

@@ -107,7 +107,10 @@ impl<P: Ord + Clone> Session<P> {
             .count() as u64;
         match holders {
             0 | 1 => u64::MAX,
-            several => self.queue.bytes() / several.saturating_mul(2),
+            several => {
+                let parts = several.saturating_mul(2);
+                self.queue.bytes().checked_div(parts).unwrap_or(u64::MAX)
+            }
         }
     }
 
