@@ -22,9 +22,16 @@
 //! # Frames towards js-libp2p over TCP
 //!
 //! js-libp2p puts a whole send window into one yamux frame and ours refuses frames above 1 MiB, so
-//! a js peer must never be asked for more than 512 KiB in flight. Our own protocols are not spoken
-//! by such peers (they are never reported as [`Event::Connected`]), and what *we* write is cut into
-//! 16 KiB frames by yamux; whoever adds a protocol that fetches from js peers has to keep to it.
+//! a js peer must never be asked for more than 512 KiB in flight, or one block. Our own protocols
+//! are not spoken by such peers (they are never reported as [`Event::Connected`]), and what *we*
+//! write is cut into 16 KiB frames by yamux. Bitswap is spoken by them: whoever has not said that
+//! it is of our network is asked for little at once, and by one fetch at a time (`bitswap/getter.rs`).
+//!
+//! # Content beside votes
+//!
+//! Both share a connection and a link. On a connection, streams take turns in frames of 16 KiB; on
+//! a link that content would fill, [`Content::upload`] and [`Content::download`] leave room for
+//! the rest. What of content is under way is in `bitswap.rs`.
 
 #![forbid(unsafe_code)]
 

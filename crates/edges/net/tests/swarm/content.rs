@@ -238,6 +238,29 @@ async fn content_keeps_to_its_share_of_the_link() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn votes_do_not_queue_up_behind_content() {
+    let (root, full) = Shelf::with_file(32 * MIB, 256 << 10);
+    let upload = Some(16 << 20);
+    let share = Config { content: Content { upload, ..Content::default() }, ..config(164) };
+    let nodes = providers(&full, vec![share]).await;
+    let (node, shelf) = fetcher(config(165), &nodes).await;
+    let fetching = tokio::spawn(node.net.fetch(Fetch::new(root, peers(&nodes))));
+    until("it has begun", || shelf.len() > 8).await;
+    // On the same connection, in the direction of the content.
+    let mut sent = 0;
+    while !fetching.is_finished() {
+        assert!(nodes[0].net.send(node.peer(), Bytes::from(vec![1; 300])));
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Those of the last moments may be on their way.
+    let heard = node.frames(nodes[0].peer()).len();
+    println!("{heard} of {sent} votes came before the last block");
+    assert!(sent > 50 && heard + 30 > sent, "{heard} of {sent}");
+    fetching.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_about_assemblies_has_a_line_of_its_own() {
     let nodes = mesh(160..162).await;
     let (one, two) = (&nodes[0], &nodes[1]);

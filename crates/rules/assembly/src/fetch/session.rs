@@ -9,6 +9,7 @@
 //! store has are not asked for, so a fetch goes on where it was interrupted.
 
 mod assign;
+mod find;
 mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +21,7 @@ use super::{
     WantKind,
     peer::{Peer, Standing},
 };
-use crate::content::{
-    BLOCK_MAX, Cid, Codec, Limits,
-    node::{Node, NodeError, read},
-};
+use crate::content::{BLOCK_MAX, Cid, Limits, node::NodeError};
 
 /// What a node is expected to be as long as nothing says how long it is.
 const NODE_SIZE: u64 = 64 * 1024;
@@ -439,82 +437,6 @@ impl<P: Ord + Clone> Session<P> {
     /// The shortest mean time for a block of any peer.
     fn best_ms(&self) -> Option<u64> {
         self.peers.values().filter_map(Peer::mean_ms).min()
-    }
-
-    /// Looks at a block's links.
-    fn open(
-        &mut self,
-        cid: Cid,
-        missing: Missing,
-        bytes: &[u8],
-        store: &dyn Blocks,
-    ) -> Result<(), Failure> {
-        if self.bytes > self.config.bytes_max {
-            return Err(Failure::Bytes(self.config.bytes_max));
-        }
-        let children = self.children(cid, missing, bytes)?;
-        self.find(children, store)
-    }
-
-    fn children(
-        &self,
-        cid: Cid,
-        missing: Missing,
-        bytes: &[u8],
-    ) -> Result<Vec<(Cid, Missing)>, Failure> {
-        let node = read(cid.codec, bytes, &self.config.limits);
-        let node = node.map_err(|reason| Failure::Node { cid, reason })?;
-        let depth = missing.depth.saturating_add(1);
-        let child = |cid: Cid, size: u64| {
-            let known = matches!(cid.codec, Codec::Raw).then_some(size);
-            // Whoever wrote the link may lie about it, but not to fill a window with thousands.
-            let size = known.unwrap_or(NODE_SIZE).clamp(LEAF_MIN, LEAF_MAX);
-            (cid, Missing { order: 0, depth, size })
-        };
-        Ok(match node {
-            Node::File { parts, .. } => {
-                parts.iter().map(|part| child(part.cid, part.size)).collect()
-            }
-            Node::Directory(entries) => {
-                entries.iter().map(|entry| child(entry.cid, entry.weight)).collect()
-            }
-        })
-    }
-
-    /// Takes up blocks that were linked to. What the store has is opened in turn.
-    fn find(&mut self, mut open: Vec<(Cid, Missing)>, store: &dyn Blocks) -> Result<(), Failure> {
-        open.reverse();
-        while let Some((cid, mut missing)) = open.pop() {
-            if missing.depth > self.config.limits.depth_max {
-                return Err(Failure::Depth(self.config.limits.depth_max));
-            }
-            if !self.found.insert(cid) {
-                continue;
-            }
-            let count = self.found.len() as u64;
-            if count > self.config.limits.blocks_max {
-                return Err(Failure::Blocks(self.config.limits.blocks_max));
-            }
-            missing.order = count;
-            let is_here = match cid.codec {
-                Codec::Raw => store.has(&cid),
-                Codec::DagPb => match store.bytes(&cid) {
-                    Some(bytes) => {
-                        let mut children = self.children(cid, missing, &bytes)?;
-                        children.reverse();
-                        open.append(&mut children);
-                        true
-                    }
-                    None => false,
-                },
-            };
-            if !is_here {
-                self.missing.insert(cid, missing);
-                self.queue.insert(cid, &missing);
-                self.expected = self.expected.saturating_add(missing.size);
-            }
-        }
-        Ok(())
     }
 
     /// After something changed: the end, or more work.
