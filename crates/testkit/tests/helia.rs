@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use bytes::Bytes;
 use girrona_assembly::content::{Block, Codec, FileBuilder, Shape};
 use girrona_net::{
@@ -145,8 +145,13 @@ async fn helia_hears_our_gossip_fetches_our_content_and_serves_us_its_own() -> R
     let (own, whole) = file(&content(64 * MIB));
     assert_eq!(report["own"], own.to_string());
     let peer: PeerId = report["peer"].as_str().context("a peer")?.parse()?;
-    let fetched =
-        timeout(PATIENCE, net.fetch(Fetch::new(own, [peer]))).await.context("in time")??;
+    // Another at the same time: what Helia may owe at once holds for both together.
+    let (small, _) = file(&content(3 * MIB + 5));
+    let both = [Fetch::new(own, [peer]), Fetch::new(small, [peer])].map(|fetch| net.fetch(fetch));
+    let ends = timeout(PATIENCE, futures::future::join_all(both)).await.context("in time")?;
+    let [fetched, other] = <[_; 2]>::try_from(ends).map_err(|_| anyhow!("two ends"))?;
+    let (fetched, other) = (fetched?, other?);
+    assert_eq!(other.progress.offenders, []);
     println!("from Helia: {:.1} MiB/s", 64.0 / fetched.elapsed.as_secs_f64());
     assert_eq!(fetched.progress.bytes, 64 * MIB as u64 + whole.size(&own).map_or(0, u64::from));
     assert_eq!((fetched.progress.duplicate_bytes, fetched.progress.offenders), (0, vec![]));
