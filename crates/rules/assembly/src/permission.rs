@@ -140,6 +140,18 @@ impl<'de> Deserialize<'de> for Origin {
 }
 
 impl Origin {
+    /// The port at which `host` may be reached over a bare connection, where no path can be held
+    /// to: none if this is about another host, or about a part of this one only.
+    pub fn port_of(&self, host: &str) -> Option<u16> {
+        let is_below = host.strip_suffix(&self.host).and_then(|rest| rest.strip_suffix('.'));
+        let is_meant = if self.below {
+            is_below.is_some_and(|rest| !rest.is_empty())
+        } else {
+            self.host == host
+        };
+        (is_meant && self.path == "/").then_some(self.port)
+    }
+
     /// Whether everything that `other` allows is allowed by this too.
     pub fn covers(&self, other: &Self) -> bool {
         let host = if self.below {
@@ -238,6 +250,18 @@ mod tests {
         ] {
             assert!(!covers(a, b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_bare_connection_needs_the_whole_origin() {
+        let port = |a: &str, host: &str| origin(a).port_of(host);
+        assert_eq!(port("https://a.org", "a.org"), Some(443));
+        assert_eq!(port("http://*.a.org:81", "c.b.a.org"), Some(81));
+        assert_eq!(port("http://*.a.org", "a.org"), None);
+        assert_eq!(port("http://*.a.org", "evila.org"), None);
+        assert_eq!(port("http://*.a.org", ".a.org"), None);
+        assert_eq!(port("http://a.org", "b.a.org"), None);
+        assert_eq!(port("http://a.org/v1", "a.org"), None);
     }
 
     #[test]

@@ -1,0 +1,178 @@
+//! How long a compile will take, estimated before it begins.
+//!
+//! A compile cannot be stopped half-way, and some modules are written to take for ever: what looks as
+//! if it took longer than an operator allows is not begun. Estimates are of the slowest shapes that
+//! were measured, on one core.
+
+use std::time::Duration;
+
+use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef};
+
+/// Loops inside each other in one function. Time goes up with a power of them.
+const LOOPS_MAX: u32 = 64;
+/// More loops around each other than these did not make it slower.
+const LOOPS_COUNTED: u64 = 8;
+/// For a function, however small.
+const NS_PER_FUNCTION: u64 = 15_000;
+/// For a byte of code.
+const NS_PER_BYTE: u64 = 1_000;
+/// For a byte of code, once more for so many bytes in the same function.
+const LONG_BYTES: u64 = 256 << 10;
+/// For a way of control, times the locals that may have to be carried along it, times the loops
+/// around each other.
+const NS_PER_CARRIED: u64 = 1_300;
+
+/// What a compile will take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    nanoseconds: u64,
+    loops: u32,
+}
+
+/// The functions of one module.
+#[derive(Default)]
+struct Functions {
+    params: Vec<usize>,
+    types: Vec<u32>,
+    bodies: usize,
+}
+
+impl Shape {
+    /// Looks at a module, or a component with all modules in it.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub(crate) fn of(wasm: &[u8]) -> Result<Self, BinaryReaderError> {
+        let mut shape = Self::default();
+        // Modules inside a component come one inside another.
+        let mut modules = Vec::new();
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload? {
+                Payload::Version { .. } => modules.push(Functions::default()),
+                Payload::End(_) => {
+                    modules.pop();
+                }
+                Payload::TypeSection(types) => {
+                    let Some(module) = modules.last_mut() else { continue };
+                    for group in types {
+                        for ty in group?.into_types() {
+                            module.params.push(match ty.composite_type.inner {
+                                wasmparser::CompositeInnerType::Func(ty) => ty.params().len(),
+                                _ => 0,
+                            });
+                        }
+                    }
+                }
+                Payload::ImportSection(imports) => {
+                    let Some(module) = modules.last_mut() else { continue };
+                    for import in imports.into_imports() {
+                        if let TypeRef::Func(ty) = import?.ty {
+                            module.types.push(ty);
+                            module.bodies += 1;
+                        }
+                    }
+                }
+                Payload::FunctionSection(section) => {
+                    let Some(module) = modules.last_mut() else { continue };
+                    for ty in section {
+                        module.types.push(ty?);
+                    }
+                }
+                Payload::CodeSectionEntry(body) => {
+                    let Some(module) = modules.last_mut() else { continue };
+                    let ty = module.types.get(module.bodies);
+                    let ty = ty.and_then(|ty| usize::try_from(*ty).ok());
+                    let params = ty.and_then(|ty| module.params.get(ty)).copied().unwrap_or(0);
+                    module.bodies += 1;
+                    shape.add(&body, u64::try_from(params).unwrap_or(u64::MAX))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    fn add(&mut self, body: &FunctionBody<'_>, params: u64) -> Result<(), BinaryReaderError> {
+        let mut locals = params;
+        for group in body.get_locals_reader()? {
+            locals = locals.saturating_add(u64::from(group?.0));
+        }
+        let mut ways = 0_u64;
+        let (mut open, mut loops, mut deepest) = (Vec::new(), 0_u32, 0_u32);
+        for op in body.get_operators_reader()? {
+            match op? {
+                Operator::Loop { .. } => {
+                    open.push(true);
+                    loops += 1;
+                    deepest = deepest.max(loops);
+                    ways += 1;
+                }
+                Operator::Block { .. } => open.push(false),
+                Operator::If { .. } => {
+                    open.push(false);
+                    ways += 1;
+                }
+                Operator::End => {
+                    ways += 1;
+                    loops -= u32::from(open.pop() == Some(true));
+                }
+                Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } => ways += 1,
+                Operator::BrTable { targets } => ways += u64::from(targets.len()) + 1,
+                _ => {}
+            }
+        }
+        self.loops = self.loops.max(deepest);
+        let bytes = u64::try_from(body.range().len()).unwrap_or(u64::MAX);
+        let depth = 1 + u64::from(deepest).min(LOOPS_COUNTED);
+        let carried = ways.saturating_mul(locals).saturating_mul(depth);
+        let cost = NS_PER_FUNCTION
+            .saturating_add(bytes.saturating_mul(NS_PER_BYTE))
+            .saturating_add(bytes.saturating_mul(bytes / LONG_BYTES).saturating_mul(NS_PER_BYTE))
+            .saturating_add(carried.saturating_mul(NS_PER_CARRIED));
+        self.nanoseconds = self.nanoseconds.saturating_add(cost);
+        Ok(())
+    }
+
+    /// How long it will take at most, or `None` if nobody knows.
+    pub(crate) fn time(self) -> Option<Duration> {
+        (self.loops <= LOOPS_MAX).then(|| Duration::from_nanos(self.nanoseconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(text: &str) -> Option<f64> {
+        Shape::of(&wat::parse_str(text).unwrap()).unwrap().time().map(|time| time.as_secs_f64())
+    }
+
+    #[test]
+    fn a_function_that_cranelift_takes_a_minute_for_is_seen_before() {
+        let nested = |loops: usize| {
+            let gets =
+                "(local.set 0 (i32.add (local.get 1) (local.get 2))) (br_if 0 (local.get 3))";
+            let inner = "(loop ".repeat(loops) + &gets.repeat(40) + &")".repeat(loops);
+            format!("(module (func (local {}) {inner}))", "i32 ".repeat(200))
+        };
+        assert!(seconds(&nested(400)).is_none());
+        assert!(seconds(&nested(1)).unwrap() < 0.5);
+        let branchy = format!(
+            "(module (func (local {}) {}))",
+            "i32 ".repeat(1_000),
+            "(block (br_if 0 (local.get 7)))".repeat(10_000)
+        );
+        assert!(seconds(&branchy).unwrap() > 10.0);
+    }
+
+    #[test]
+    fn modules_inside_a_component_count() {
+        let body = "(block (br_if 0 (local.get 7)))".repeat(2_000);
+        let module = format!("(func (local {}) {body})", "i32 ".repeat(500));
+        let alone = seconds(&format!("(module {module})")).unwrap();
+        let inside = seconds(&format!(
+            "(component (core module {module}) (component (core module {module})))"
+        ));
+        assert!(inside.unwrap() > alone * 1.9, "{inside:?} {alone}");
+    }
+}
