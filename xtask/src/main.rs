@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assemblies;
 mod contracts;
 mod repo;
 mod steps;
@@ -21,6 +22,7 @@ const VERBS: &[(&str, &str)] = &[
     ("tidy", "layers, purity of the rules, file headers, nothing private in tracked files"),
     ("bless", "accept today's bytes as the golden files; read the diff before you commit"),
     ("contracts [--check]", "build contracts/ into the Wasm files in git, or compare"),
+    ("assemblies [--check]", "build assemblies/ into the Wasm files in git, or compare"),
     ("bench [KIND]", "print figures: of `parts`, a `network`, the `engine` beside Casper's"),
     (
         "conformance [ARGS]",
@@ -54,6 +56,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ("bless", []) => verify::bless(&root),
         ("contracts", []) => contracts::build(&root),
         ("contracts", [flag]) if flag == "--check" => contracts::check(&root),
+        ("assemblies", []) => assemblies::build(&root),
+        ("assemblies", [flag]) if flag == "--check" => assemblies::check(&root),
         ("bench", rest) => verify::bench(&root, rest),
         ("conformance", rest) => verify::conformance(&root, rest),
         ("sim", rest) => verify::sim(&root, rest),

@@ -12,6 +12,8 @@ use wasmtime::{
 pub(crate) const INSTANCES_MAX: usize = 64;
 /// Memories of one execution.
 pub(crate) const MEMORIES_MAX: usize = 8;
+/// Bytes of one memory: what addresses of 32 bits reach.
+pub(crate) const MEMORY_MAX: usize = 4 << 30;
 /// Tables of one execution.
 pub(crate) const TABLES_MAX: usize = 32;
 /// Elements of one table.
@@ -52,7 +54,7 @@ pub(crate) fn engine(workers: usize) -> wasmtime::Result<Engine> {
         .max_tables_per_module(per(TABLES_MAX))
         .table_elements(TABLE_ELEMENTS_MAX)
         // The limiter says how much of it; address space costs nothing.
-        .max_memory_size(4 << 30)
+        .max_memory_size(MEMORY_MAX)
         .max_unused_warm_slots(times(1))
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(64 << 10);

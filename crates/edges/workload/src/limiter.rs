@@ -5,7 +5,7 @@ use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter};
 use wasmtime_wasi::I32Exit;
 
-use crate::law::{INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use crate::law::{INSTANCES_MAX, MEMORIES_MAX, MEMORY_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 
 /// An end that the host decides on, on its way through compiled code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,8 +40,8 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // Its own limit: the guest is told so.
+        // Its own limit: the guest is told so. Without one, the most that there is stands here.
+        if maximum.is_some_and(|maximum| maximum < MEMORY_MAX && desired > maximum) {
             return Ok(false);
         }
         let grown = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
@@ -67,13 +67,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         if desired > TABLE_ELEMENTS_MAX {
             return Err(Halt::Trap(Trap::Growth).into());
         }
-        Ok(true)
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
