@@ -150,7 +150,7 @@ impl Workshop {
 
     fn compile(&self, wasm: &[u8], hash: Hash, kind: Kind) -> Result<Artefact, CompileError> {
         let invalid = |error: &dyn std::fmt::Display| CompileError::Invalid(error.to_string());
-        let expected = Shape::of(wasm).map_err(|error| invalid(&error))?.time();
+        let expected = Shape::of(wasm, kind).map_err(|error| invalid(&error))?.time();
         if expected.is_none_or(|time| time > self.time_max) {
             return Err(CompileError::Slow { expected, max: self.time_max });
         }

@@ -176,10 +176,15 @@ impl Runner {
 
     /// Forgets what was compiled of the Wasm with this BLAKE3 hash, in memory and on disk.
     pub fn forget(&self, hash: &[u8; 32]) {
+        self.unload(hash);
+        self.0.workshop.store.remove(hash);
+    }
+
+    /// Forgets it in memory only, unless somebody holds it.
+    pub fn unload(&self, hash: &[u8; 32]) {
         let mut loaded = lock(&self.0.loaded);
         loaded.kept.retain(|artefact| artefact.0.hash != *hash);
         loaded.all.remove(hash);
-        self.0.workshop.store.remove(hash);
     }
 
     /// Lets a job wait for its turn and executes it.

@@ -6,12 +6,21 @@
 
 use std::time::Duration;
 
-use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{
+    BinaryReader, BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef,
+};
+
+use crate::artefact::Kind;
 
 /// Loops inside each other in one function. Time goes up with a power of them.
 const LOOPS_MAX: u32 = 64;
 /// More loops around each other than these did not make it slower.
 const LOOPS_COUNTED: u64 = 8;
+/// Components inside each other.
+const NESTED_MAX: u32 = 64;
+/// Sections of a component that have a module or a component in them.
+const CORE_MODULE: u8 = 1;
+const COMPONENT: u8 = 4;
 /// For a function, however small.
 const NS_PER_FUNCTION: u64 = 15_000;
 /// For a byte of code.
@@ -29,34 +38,52 @@ pub(crate) struct Shape {
     loops: u32,
 }
 
-/// The functions of one module.
-#[derive(Default)]
-struct Functions {
-    params: Vec<usize>,
-    types: Vec<u32>,
-    bodies: usize,
-}
-
 impl Shape {
     /// Looks at a module, or a component with all modules in it.
     ///
     /// # Errors
     /// When it is neither.
-    pub(crate) fn of(wasm: &[u8]) -> Result<Self, BinaryReaderError> {
+    pub(crate) fn of(wasm: &[u8], kind: Kind) -> Result<Self, BinaryReaderError> {
         let mut shape = Self::default();
-        // Modules inside a component come one inside another.
-        let mut modules = Vec::new();
+        match kind {
+            Kind::Module => shape.add_module(wasm)?,
+            Kind::Component => shape.add_component(wasm, 0)?,
+        }
+        Ok(shape)
+    }
+
+    /// A component is a head of eight bytes and sections; those of interest have whole modules and
+    /// components in them.
+    fn add_component(&mut self, wasm: &[u8], depth: u32) -> Result<(), BinaryReaderError> {
+        if depth > NESTED_MAX {
+            self.loops = u32::MAX;
+            return Ok(());
+        }
+        let mut reader = BinaryReader::new(wasm, 0);
+        reader.read_bytes(8)?;
+        while !reader.eof() {
+            let id = reader.read_u8()?;
+            let len = usize::try_from(reader.read_var_u32()?).unwrap_or(usize::MAX);
+            let section = reader.read_bytes(len)?;
+            match id {
+                CORE_MODULE => self.add_module(section)?,
+                COMPONENT => self.add_component(section, depth + 1)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add_module(&mut self, wasm: &[u8]) -> Result<(), BinaryReaderError> {
+        let mut params = Vec::new();
+        let mut functions = Vec::new();
+        let mut bodies = 0_usize;
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {
-                Payload::Version { .. } => modules.push(Functions::default()),
-                Payload::End(_) => {
-                    modules.pop();
-                }
                 Payload::TypeSection(types) => {
-                    let Some(module) = modules.last_mut() else { continue };
                     for group in types {
                         for ty in group?.into_types() {
-                            module.params.push(match ty.composite_type.inner {
+                            params.push(match ty.composite_type.inner {
                                 wasmparser::CompositeInnerType::Func(ty) => ty.params().len(),
                                 _ => 0,
                             });
@@ -64,32 +91,28 @@ impl Shape {
                     }
                 }
                 Payload::ImportSection(imports) => {
-                    let Some(module) = modules.last_mut() else { continue };
                     for import in imports.into_imports() {
                         if let TypeRef::Func(ty) = import?.ty {
-                            module.types.push(ty);
-                            module.bodies += 1;
+                            functions.push(ty);
+                            bodies += 1;
                         }
                     }
                 }
                 Payload::FunctionSection(section) => {
-                    let Some(module) = modules.last_mut() else { continue };
                     for ty in section {
-                        module.types.push(ty?);
+                        functions.push(ty?);
                     }
                 }
                 Payload::CodeSectionEntry(body) => {
-                    let Some(module) = modules.last_mut() else { continue };
-                    let ty = module.types.get(module.bodies);
-                    let ty = ty.and_then(|ty| usize::try_from(*ty).ok());
-                    let params = ty.and_then(|ty| module.params.get(ty)).copied().unwrap_or(0);
-                    module.bodies += 1;
-                    shape.add(&body, u64::try_from(params).unwrap_or(u64::MAX))?;
+                    let ty = functions.get(bodies).and_then(|ty| usize::try_from(*ty).ok());
+                    let params = ty.and_then(|ty| params.get(ty)).copied().unwrap_or(0);
+                    bodies += 1;
+                    self.add(&body, u64::try_from(params).unwrap_or(u64::MAX))?;
                 }
                 _ => {}
             }
         }
-        Ok(shape)
+        Ok(())
     }
 
     fn add(&mut self, body: &FunctionBody<'_>, params: u64) -> Result<(), BinaryReaderError> {
@@ -144,7 +167,9 @@ mod tests {
     use super::*;
 
     fn seconds(text: &str) -> Option<f64> {
-        Shape::of(&wat::parse_str(text).unwrap()).unwrap().time().map(|time| time.as_secs_f64())
+        let wasm = wat::parse_str(text).unwrap();
+        let shape = Shape::of(&wasm, Kind::of(&wasm).unwrap());
+        shape.unwrap().time().map(|time| time.as_secs_f64())
     }
 
     #[test]
