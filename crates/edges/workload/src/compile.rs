@@ -1,7 +1,7 @@
 //! Compiling ahead of time, on a thread of its own.
 //!
 //! A compile cannot be stopped half-way, so four things bound it: the bytes of the Wasm; the time
-//! that its shape will take (`shape`), and with it the memory; one at a time; and few that wait.
+//! and memory that its shape will take (`shape`); one at a time; and few that wait.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -53,6 +53,14 @@ pub enum CompileError {
         /// The most.
         max: Duration,
     },
+    /// It could take the compiler too much memory.
+    #[error("compiling it could take {expected} bytes of memory, {max} are the most here")]
+    Large {
+        /// How much.
+        expected: u64,
+        /// The most.
+        max: u64,
+    },
     /// It is malformed, or of a kind of WebAssembly that there is none of here.
     #[error("it does not compile: {0}")]
     Invalid(String),
@@ -75,6 +83,7 @@ pub(crate) struct Workshop {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) time_max: Duration,
+    pub(crate) memory_max: u64,
 }
 
 /// Something to compile, and who waits for it.
@@ -150,7 +159,12 @@ impl Workshop {
 
     fn compile(&self, wasm: &[u8], hash: Hash, kind: Kind) -> Result<Artefact, CompileError> {
         let invalid = |error: &dyn std::fmt::Display| CompileError::Invalid(error.to_string());
-        let expected = Shape::of(wasm, kind).map_err(|error| invalid(&error))?.time();
+        let shape = Shape::of(wasm, kind).map_err(|error| invalid(&error))?;
+        let expected = shape.memory();
+        if expected > self.memory_max {
+            return Err(CompileError::Large { expected, max: self.memory_max });
+        }
+        let expected = shape.time();
         if expected.is_none_or(|time| time > self.time_max) {
             return Err(CompileError::Slow { expected, max: self.time_max });
         }

@@ -24,6 +24,8 @@ pub struct Config {
     pub queue_per_caller: usize,
     /// How long a compile is expected to take at most. What looks as if it took longer is refused.
     pub compile_time: Duration,
+    /// How many bytes of memory a compile is expected to take at most. Only one runs at a time.
+    pub compile_memory: u64,
     /// Bytes of a module or component.
     pub wasm_bytes: usize,
     /// Who finds the addresses of names, for guests that may reach them.
@@ -44,6 +46,7 @@ impl Config {
             queue: 1_024,
             queue_per_caller: 64,
             compile_time: Duration::from_secs(60),
+            compile_memory: 1 << 30,
             wasm_bytes: 32 << 20,
             resolver: Arc::new(System),
             opened: Vec::new(),

@@ -25,7 +25,7 @@ use crate::{
     host::{Files, Host, Sink, lock},
     job::{Finished, Job},
     law::HOSTCALL_BYTES,
-    limiter::{Limiter, end},
+    limiter::{Halt, Limiter, end},
     network::{Network, Resolve},
     p1, p2,
 };
@@ -200,7 +200,8 @@ fn started(error: wasmtime::Error) -> Failed {
 
 /// No such entry point.
 fn missing(entry: &str) -> Failed {
-    unstarted(wasmtime::Error::msg(format!(
+    let link = wasmtime::Error::from(Halt::Trap(Trap::Link));
+    unstarted(link.context(format!(
         "it exports no function `{entry}` without parameters, and is no program either"
     )))
 }

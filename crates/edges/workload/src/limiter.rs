@@ -107,7 +107,9 @@ pub(crate) fn end(error: &wasmtime::Error, started: bool) -> End {
         return End::Stopped(Stopped::Node);
     }
     let Some(code) = error.downcast_ref::<Code>() else {
-        return End::Trap(if started { Trap::Other } else { Trap::Link });
+        // What a program is was looked at when it was compiled and linked. If it does not even
+        // begin, the machine had no room for it.
+        return if started { End::Trap(Trap::Other) } else { End::Stopped(Stopped::Node) };
     };
     End::Trap(match code {
         Code::StackOverflow => Trap::Stack,

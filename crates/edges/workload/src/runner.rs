@@ -110,6 +110,7 @@ impl Runner {
             store,
             metrics: metrics.clone(),
             time_max: config.compile_time,
+            memory_max: config.compile_memory,
         });
         let compiler = Compiler::start(Arc::clone(&workshop)).map_err(StartError::Threads)?;
         tick(&wasm).map_err(StartError::Threads)?;

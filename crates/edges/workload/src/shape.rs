@@ -1,8 +1,8 @@
-//! How long a compile will take, estimated before it begins.
+//! How long a compile will take and how much memory, estimated before it begins.
 //!
 //! A compile cannot be stopped half-way, and some modules are written to take for ever: what looks as
-//! if it took longer than an operator allows is not begun. Estimates are of the slowest shapes that
-//! were measured, on one core.
+//! if it took more than an operator allows is not begun. Estimates are of the worst shapes that were
+//! measured, on one core.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const NESTED_MAX: u32 = 64;
 const CORE_MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 /// For a function, however small.
-const NS_PER_FUNCTION: u64 = 15_000;
+const NS_PER_FUNCTION: u64 = 150_000;
 /// For a byte of code.
 const NS_PER_BYTE: u64 = 1_000;
 /// For a byte of code, once more for so many bytes in the same function.
@@ -30,12 +30,21 @@ const LONG_BYTES: u64 = 256 << 10;
 /// For a way of control, times the locals that may have to be carried along it, times the loops
 /// around each other.
 const NS_PER_CARRIED: u64 = 1_300;
+/// Memory for a function, however small, until all are compiled.
+const MEMORY_PER_FUNCTION: u64 = 6 << 10;
+/// Memory for a byte of code, until all is compiled.
+const MEMORY_PER_BYTE: u64 = 20;
+/// Memory for a byte of the function that is being compiled.
+const MEMORY_PER_BYTE_AT_WORK: u64 = 400;
 
 /// What a compile will take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
     nanoseconds: u64,
     loops: u32,
+    functions: u64,
+    bytes: u64,
+    longest: u64,
 }
 
 impl Shape {
@@ -153,12 +162,23 @@ impl Shape {
             .saturating_add(bytes.saturating_mul(bytes / LONG_BYTES).saturating_mul(NS_PER_BYTE))
             .saturating_add(carried.saturating_mul(NS_PER_CARRIED));
         self.nanoseconds = self.nanoseconds.saturating_add(cost);
+        self.functions += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.longest = self.longest.max(bytes);
         Ok(())
     }
 
     /// How long it will take at most, or `None` if nobody knows.
     pub(crate) fn time(self) -> Option<Duration> {
         (self.loops <= LOOPS_MAX).then(|| Duration::from_nanos(self.nanoseconds))
+    }
+
+    /// How many bytes of memory it will take at most.
+    pub(crate) fn memory(self) -> u64 {
+        let of_functions = self.functions.saturating_mul(MEMORY_PER_FUNCTION);
+        let of_code = self.bytes.saturating_mul(MEMORY_PER_BYTE);
+        let at_work = self.longest.saturating_mul(MEMORY_PER_BYTE_AT_WORK);
+        of_functions.saturating_add(of_code).saturating_add(at_work)
     }
 }
 
@@ -188,6 +208,15 @@ mod tests {
             "(block (br_if 0 (local.get 7)))".repeat(10_000)
         );
         assert!(seconds(&branchy).unwrap() > 10.0);
+    }
+
+    #[test]
+    fn many_functions_with_nothing_in_them_take_time_and_memory() {
+        // 12 seconds and 520 MiB, measured.
+        let wasm = wat::parse_str(format!("(module {})", "(func)".repeat(100_000))).unwrap();
+        let shape = Shape::of(&wasm, Kind::Module).unwrap();
+        assert!(shape.time().unwrap() >= Duration::from_secs(12));
+        assert!(shape.memory() >= 520 << 20);
     }
 
     #[test]

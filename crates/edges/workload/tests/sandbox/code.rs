@@ -61,9 +61,12 @@ fn a_compile_bomb_is_not_begun() {
     let loops = format!("(module (func {} {}))", "(loop ".repeat(400), ")".repeat(400));
     let error = compile(&bench.runner, wat::parse_str(loops).unwrap()).unwrap_err();
     assert!(matches!(error, CompileError::Slow { expected: None, .. }), "{error}");
-    let tiny = format!("(module {})", "(func)".repeat(200_000));
-    let error = compile(&bench.runner, wat::parse_str(tiny).unwrap()).unwrap_err();
-    assert!(matches!(error, CompileError::Slow { .. }), "{error}");
+    let tiny = |count: usize| {
+        let wasm = wat::parse_str(format!("(module {})", "(func)".repeat(count))).unwrap();
+        compile(&bench.runner, wasm).unwrap_err()
+    };
+    assert!(matches!(tiny(50_000), CompileError::Slow { .. }), "{}", tiny(50_000));
+    assert!(matches!(tiny(200_000), CompileError::Large { .. }), "{}", tiny(200_000));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(bench.is_usable());
 }

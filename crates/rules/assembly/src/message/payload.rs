@@ -429,6 +429,13 @@ impl Holdings {
 }
 
 impl Execution {
+    /// What the guest's clock shows at the start, in milliseconds since 1970: when it has to begin
+    /// at the latest. It cannot be when the request was signed, because a request that is sent again
+    /// is the same one.
+    pub const fn clock_ms(&self) -> u64 {
+        self.deadline_ms.saturating_sub(self.limits.time_ms)
+    }
+
     /// Checks the length and the order of everything.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::content::Cid;
 
-/// Why a guest was trapped. Each follows from the program and its inputs alone.
+/// Why a guest was trapped. Each but [`Trap::Stack`] follows from the program and its inputs alone.
 #[derive(
     Clone,
     Copy,
@@ -25,7 +25,8 @@ pub enum Trap {
     /// It used up its fuel.
     #[error("out of fuel")]
     Fuel,
-    /// It called itself too deeply.
+    /// It called itself too deeply. How deep that is, is the machine's: no result, see
+    /// [`Outcome::is_result`].
     #[error("stack overflow")]
     Stack,
     /// It reached outside its memory.
@@ -122,7 +123,27 @@ pub struct Outcome {
 
 impl Outcome {
     /// Whether it says something about the program: whoever executes it again gets the same.
+    ///
+    /// Frames of compiled code are as large as a processor's compiler makes them. A program can be
+    /// written that just fits on one machine, and an honest node must not look like a liar for that.
     pub const fn is_result(&self) -> bool {
-        !matches!(self.end, End::Stopped(_))
+        !matches!(self.end, End::Stopped(_) | End::Trap(Trap::Stack))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_depends_on_the_machine_is_no_result() {
+        let is_result = |end| Outcome { end, stdout: [0; 32], output: None }.is_result();
+        for end in [End::Exit(0), End::Exit(1), End::Trap(Trap::Fuel), End::Trap(Trap::Growth)] {
+            assert!(is_result(end), "{end:?}");
+        }
+        let stopped = [Stopped::Time, Stopped::Cancelled, Stopped::Node].map(End::Stopped);
+        for end in stopped.into_iter().chain([End::Trap(Trap::Stack)]) {
+            assert!(!is_result(end), "{end:?}");
+        }
     }
 }
