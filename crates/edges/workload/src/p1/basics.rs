@@ -78,20 +78,20 @@ impl Call<'_> {
         Ok(())
     }
 
-    pub(super) fn sched_yield(&mut self) -> Answer {
+    pub(super) fn sched_yield(&self) -> Answer {
         Ok(())
     }
 
-    pub(super) fn proc_raise(&mut self, _signal: u32) -> Answer {
+    pub(super) fn proc_raise(&self, _signal: u32) -> Answer {
         unsupported()
     }
 
-    pub(super) fn sock_accept(&mut self, fd: u32, _flags: u32, _result: u32) -> Answer {
+    pub(super) fn sock_accept(&self, fd: u32, _flags: u32, _result: u32) -> Answer {
         self.no_socket(fd)
     }
 
     pub(super) fn sock_recv(
-        &mut self,
+        &self,
         fd: u32,
         _buffers: u32,
         _count: u32,
@@ -103,7 +103,7 @@ impl Call<'_> {
     }
 
     pub(super) fn sock_send(
-        &mut self,
+        &self,
         fd: u32,
         _buffers: u32,
         _count: u32,
@@ -113,7 +113,7 @@ impl Call<'_> {
         self.no_socket(fd)
     }
 
-    pub(super) fn sock_shutdown(&mut self, fd: u32, _how: u32) -> Answer {
+    pub(super) fn sock_shutdown(&self, fd: u32, _how: u32) -> Answer {
         self.no_socket(fd)
     }
 

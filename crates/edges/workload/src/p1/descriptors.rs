@@ -133,20 +133,20 @@ impl Call<'_> {
         if advice > 5 { Err(Errno::Invalid.into()) } else { Ok(()) }
     }
 
-    pub(super) fn fd_allocate(&mut self, _fd: u32, _offset: u64, _len: u64) -> Answer {
+    pub(super) fn fd_allocate(&self, _fd: u32, _offset: u64, _len: u64) -> Answer {
         unsupported()
     }
 
     pub(super) fn fd_close(&mut self, fd: u32) -> Answer {
-        self.fds.0.remove(&fd).map(|_| ()).ok_or(Errno::BadDescriptor.into())
+        self.fds.0.remove(&fd).map(|_| ()).ok_or_else(|| Errno::BadDescriptor.into())
     }
 
-    pub(super) fn fd_datasync(&mut self, fd: u32) -> Answer {
+    pub(super) fn fd_datasync(&self, fd: u32) -> Answer {
         self.fds.get(fd)?;
         Ok(())
     }
 
-    pub(super) fn fd_sync(&mut self, fd: u32) -> Answer {
+    pub(super) fn fd_sync(&self, fd: u32) -> Answer {
         self.fds.get(fd)?;
         Ok(())
     }
@@ -173,7 +173,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    pub(super) fn fd_fdstat_set_rights(&mut self, fd: u32, _base: u64, _inheriting: u64) -> Answer {
+    pub(super) fn fd_fdstat_set_rights(&self, fd: u32, _base: u64, _inheriting: u64) -> Answer {
         self.fds.get(fd)?;
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Call<'_> {
 
     /// Times are the job's, whatever is set.
     pub(super) fn fd_filestat_set_times(
-        &mut self,
+        &self,
         fd: u32,
         _access: u64,
         _modification: u64,

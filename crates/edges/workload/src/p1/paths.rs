@@ -15,6 +15,7 @@ const APPEND: u32 = 1;
 const RIGHT_READ: u64 = 1 << 1;
 const RIGHT_WRITE: u64 = 1 << 6;
 
+#[expect(clippy::too_many_arguments, reason = "the interface has them")]
 impl Call<'_> {
     pub(super) fn path_create_directory(&mut self, fd: u32, path: u32, len: u32) -> Answer {
         let path = self.memory.path(path, len)?;
@@ -57,7 +58,7 @@ impl Call<'_> {
     }
 
     pub(super) fn path_link(
-        &mut self,
+        &self,
         _fd: u32,
         _flags: u32,
         _path: u32,
@@ -151,7 +152,7 @@ impl Call<'_> {
     }
 
     pub(super) fn path_symlink(
-        &mut self,
+        &self,
         _old_path: u32,
         _old_len: u32,
         _fd: u32,

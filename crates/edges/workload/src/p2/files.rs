@@ -274,7 +274,7 @@ impl HostDescriptor for State {
         };
         let handle = parent.handle.open(&path, how).map_err(refusal)?;
         let write = write || matches!(handle.place(), Place::Out(_)) && how.folder;
-        Ok(self.push(Opened { handle, write }).map_err(FsError::trap)?)
+        self.push(Opened { handle, write }).map_err(FsError::trap)
     }
 
     fn drop(&mut self, fd: Resource<Descriptor>) -> wasmtime::Result<()> {
@@ -392,7 +392,8 @@ impl HostDirectoryEntryStream for State {
             Ok(Some(DirectoryEntry { type_: kind(files.stat(found)?), name }))
         });
         let next = next.map_err(refusal)?;
-        listing.last = next.as_ref().map(|entry| entry.name.clone()).or(listing.last.take());
+        listing.last =
+            next.as_ref().map(|entry| entry.name.clone()).or_else(|| listing.last.take());
         Ok(next)
     }
 

@@ -1,6 +1,8 @@
 //! The same job is the same result: on every node, every time, whatever else goes on.
 
-use girrona_assembly::run::{End, Outcome};
+use std::fmt::Debug;
+
+use girrona_assembly::run::End;
 use girrona_workload::{Finished, Job, Tree};
 use proptest::{
     prelude::*,
@@ -10,8 +12,9 @@ use proptest::{
 use crate::support::{Bench, TRIALS, bench, bench_with, job, wasm};
 
 /// All of a result that anybody else could see.
-fn seen(finished: &Finished) -> (Outcome, Vec<u8>, Vec<u8>, Vec<(String, Vec<u8>)>, u64, u64) {
-    let output = finished.output.iter().map(|(path, file)| (path.clone(), file.to_vec())).collect();
+fn seen(finished: &Finished) -> impl PartialEq + Debug + use<> {
+    let output: Vec<_> =
+        finished.output.iter().map(|(path, file)| (path.clone(), file.to_vec())).collect();
     let Finished { stdout, stderr, fuel, memory, .. } = finished;
     (finished.outcome(None), stdout.to_vec(), stderr.to_vec(), output, *fuel, *memory)
 }

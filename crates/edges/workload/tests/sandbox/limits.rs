@@ -264,3 +264,41 @@ fn cancelling_stops_who_waits_and_who_runs() {
     moment();
     assert!(bench.is_usable());
 }
+
+#[test]
+fn a_component_that_asks_for_everything_gets_an_end() {
+    let bench = bench();
+    let chance = bench.run_text(
+        "(component
+            (import \"wasi:random/random@0.2.0\" (instance $r
+                (export \"get-random-bytes\" (func (param \"len\" u64) (result (list u8))))))
+            (core module $l (memory (export \"memory\") 1)
+                (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
+            (core instance $l (instantiate $l))
+            (core func $get (canon lower (func $r \"get-random-bytes\")
+                (memory $l \"memory\") (realloc (func $l \"realloc\"))))
+            (core module $m (import \"r\" \"get\" (func $get (param i64 i32)))
+                (func (export \"run\") (call $get (i64.const -1) (i32.const 0))))
+            (core instance $i (instantiate $m (with \"r\" (instance (export \"get\" (func $get))))))
+            (func (export \"main\") (canon lift (core func $i \"run\"))))",
+    );
+    assert_eq!(chance.end, End::Trap(Trap::Other), "{chance:?}");
+    let before = resident();
+    let alarms = bench.run_text(
+        "(component
+            (import \"wasi:io/poll@0.2.0\" (instance $p (export \"pollable\" (type (sub resource)))))
+            (alias export $p \"pollable\" (type $pollable))
+            (import \"wasi:clocks/monotonic-clock@0.2.0\" (instance $c
+                (alias outer 1 $pollable (type $t))
+                (export \"pollable\" (type $own (eq $t)))
+                (export \"subscribe-duration\" (func (param \"when\" u64) (result (own $own))))))
+            (core func $set (canon lower (func $c \"subscribe-duration\")))
+            (core module $m (import \"c\" \"set\" (func $set (param i64) (result i32)))
+                (func (export \"run\") (loop (drop (call $set (i64.const 1000))) (br 0))))
+            (core instance $i (instantiate $m (with \"c\" (instance (export \"set\" (func $set))))))
+            (func (export \"main\") (canon lift (core func $i \"run\"))))",
+    );
+    assert_eq!(alarms.end, End::Trap(Trap::Other), "{alarms:?}");
+    assert!(resident() < before + (32 << 20));
+    assert!(bench.is_usable());
+}
