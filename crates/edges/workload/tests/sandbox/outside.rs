@@ -188,7 +188,7 @@ fn who_waits_for_an_answer_that_never_comes_is_stopped() {
     job.limits.time_ms = 200;
     let began = Instant::now();
     assert_eq!(bench.run(job.clone()).end, End::Stopped(Stopped::Time));
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(5));
     job.limits.time_ms = 60_000;
     let running = bench.runner.execute(job).unwrap();
     crate::support::moment();

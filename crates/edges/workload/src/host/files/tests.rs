@@ -1,5 +1,7 @@
 //! What paths lead to, and what the quota counts.
 
+use std::sync::{Arc, Mutex};
+
 use super::*;
 
 const WRITE: Open =
