@@ -67,7 +67,7 @@ fn a_compile_bomb_is_not_begun() {
     };
     assert!(matches!(tiny(50_000), CompileError::Slow { .. }), "{}", tiny(50_000));
     assert!(matches!(tiny(200_000), CompileError::Large { .. }), "{}", tiny(200_000));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert!(bench.is_usable());
 }
 

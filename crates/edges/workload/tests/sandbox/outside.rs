@@ -133,14 +133,14 @@ fn a_name_that_leads_home_leads_nowhere() {
         assert!(finished.stdout.starts_with(b"Err(PermissionDenied)"), "{home} {finished:?}");
     }
     let bench = bench_with(|config| config.resolver = Names::new(&["192.0.9.9", "127.0.0.1"]));
-    let began = Instant::now();
     let mut job =
         job(&bench.compile(wasm(COMPONENT)), "main", &["connect", &format!("a.org:{port}")]);
     job.permissions = Permissions { network: vec![allowed[0].parse().unwrap()] };
     job.limits.time_ms = 500;
+    let began = Instant::now();
     // It asks 192.0.9.9, which does not answer here, whatever the name means by now.
     let first = bench.run(job.clone());
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(5));
     assert!(
         first.end == End::Stopped(Stopped::Time) || first.stdout.starts_with(b"Err("),
         "{first:?}"
