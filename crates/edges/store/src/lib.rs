@@ -6,6 +6,8 @@
 //! new values of the state, made durable; then the tree. On opening, a tree that lags one block
 //! behind gets that block's values.
 //!
+//! What assemblies are made of lies in a folder of its own: [`ContentStore`].
+//!
 //! Start at [`Store`], the one writer, which is a [`girrona_chain::Disk`]. [`StoreReader`] is for
 //! everyone who only looks things up, at the same time, from any thread.
 //!
@@ -16,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod commit;
+pub mod content;
 mod disk;
 mod faults;
 mod folder;
@@ -27,6 +30,7 @@ mod store;
 mod tables;
 mod tree;
 
+pub use content::{ContentError, ContentStore};
 pub use faults::{Faults, Moment, Write};
 pub use folder::OpenError;
 pub use history::{StateAt, StateGone};
