@@ -3,6 +3,7 @@
 //! Knows: HTTP without TLS, JSON-RPC, server-sent events. An answer is bad input like any other:
 //! its size is bounded and whatever does not fit the contract is an error.
 
+mod content;
 mod events;
 
 use std::{

@@ -48,11 +48,17 @@ pub enum ErrorCode {
     FailedToGetTrie,
     /// That state root is not stored here (any more).
     NoSuchStateRoot,
+    /// Nothing is known here of that assembly or request.
+    NoSuchAssembly,
+    /// The message, or what it asks for, was refused; `data` says why.
+    AssemblyRefused,
+    /// The token is not the node's.
+    WrongToken,
 }
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::ParseError,
         Self::InvalidRequest,
         Self::MethodNotFound,
@@ -71,6 +77,9 @@ impl ErrorCode {
         Self::FailedToGetDictionaryURef,
         Self::FailedToGetTrie,
         Self::NoSuchStateRoot,
+        Self::NoSuchAssembly,
+        Self::AssemblyRefused,
+        Self::WrongToken,
     ];
 
     /// The number on the wire.
@@ -103,6 +112,10 @@ impl ErrorCode {
             Self::FailedToGetDictionaryURef => (-32010, "Failed to get dictionary URef"),
             Self::FailedToGetTrie => (-32011, "Failed to get trie"),
             Self::NoSuchStateRoot => (-32012, "No such state root"),
+            // Far from Casper's, which may grow.
+            Self::NoSuchAssembly => (-32100, "No such assembly"),
+            Self::AssemblyRefused => (-32101, "Refused"),
+            Self::WrongToken => (-32102, "Wrong token"),
         }
     }
 }

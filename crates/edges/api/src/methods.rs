@@ -4,6 +4,7 @@
 //! Casper's.
 
 pub mod account;
+pub mod assembly;
 pub mod auction;
 pub mod chain;
 pub mod discover;
@@ -82,6 +83,17 @@ contract![
     speculate::SpeculativeExec,
     girrona::DeployStatus,
     girrona::ExplainDeploy,
+    assembly::AssemblyNode,
+    assembly::AssemblyPublish,
+    assembly::AssemblyWithdraw,
+    assembly::AssemblyList,
+    assembly::AssemblyShow,
+    assembly::AssemblyPin,
+    assembly::AssemblyInterests,
+    assembly::AssemblyCheck,
+    assembly::AssemblyRun,
+    assembly::AssemblyResult,
+    assembly::AssemblyCancel,
 ];
 
 /// Writes the `Method` of a marker type in one line.

@@ -6,7 +6,7 @@
 //! - What an event names can be looked up before the event is published.
 //! - An event is on disk before it comes out of [`Backend::subscribe`], and ids there only grow.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use casper_types::{
@@ -27,6 +27,8 @@ use girrona_api::{
 use girrona_types::{Event, EventId};
 use thiserror::Error;
 use tokio::sync::broadcast;
+
+use crate::Assemblies;
 
 /// The node could not answer although it should: a disk fault, a broken record.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -275,6 +277,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Every event from now on. A reader that falls behind the channel reads from disk instead.
     fn subscribe(&self) -> broadcast::Receiver<(EventId, Event)>;
+
+    /// The node's assemblies; `None` where they are turned off.
+    fn assemblies(&self) -> Option<Arc<dyn Assemblies>> {
+        None
+    }
 
     /// All metrics in Prometheus's (OpenMetrics) text format.
     fn metrics_text(&self) -> String;

@@ -14,6 +14,7 @@
 //! and then falls [`EventsConfig::lag_max`] events behind is cut off, and so is one who takes no
 //! byte for half a minute; both can come back with `Last-Event-ID`.
 
+mod assemblies;
 mod hub;
 mod render;
 
@@ -145,13 +146,15 @@ impl Events {
             (&Method::GET, "/events/deploys" | "/events/deploys/") => Topics::DEPLOYS,
             (&Method::GET, "/events/sigs" | "/events/sigs/") => Topics::SIGS,
             (&Method::GET, "/events" | "/events/") => Topics::ALL,
+            (&Method::GET, "/events/assemblies" | "/events/assemblies/") => {
+                return self.assemblies();
+            }
             _ => return Err((StatusCode::NOT_FOUND, WRONG_PATH)),
         };
         let start =
             start_from(request.uri()).ok_or((StatusCode::UNPROCESSABLE_ENTITY, WRONG_QUERY))?;
         let start = after_last(request.headers()).or(start);
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, FULL))?;
+        let place = self.place()?;
         let newest = self.hub.next();
         let (out, queue) = mpsc::channel(QUEUE);
         let reader = Reader {
@@ -169,6 +172,17 @@ impl Events {
         };
         tokio::spawn(reader.run());
         Ok(Body::from_stream(ReceiverStream::new(queue).map(Ok::<Bytes, io::Error>)))
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, (StatusCode, &'static str)> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, FULL))
+    }
+
+    fn assemblies(&self) -> Result<Body, (StatusCode, &'static str)> {
+        let node = self.hub.assemblies().ok_or((StatusCode::NOT_FOUND, WRONG_PATH))?;
+        let place = self.place()?;
+        Ok(assemblies::body(node.events(), place, self.closing.clone(), self.keep_alive))
     }
 }
 

@@ -12,7 +12,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod backend;
+pub mod assemblies;
+mod backend;
 mod events;
 mod io;
 mod metrics;
@@ -22,6 +23,7 @@ mod rest;
 pub mod rpc;
 mod server;
 
+pub use assemblies::{Answer, Assemblies, AssemblyError, AssemblyEvent};
 pub use backend::{
     Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, SpeculateError,
     StateId, StateView, StoredBlock,

@@ -1,6 +1,8 @@
 //! Plain HTTP: how the node is doing, its metrics, the network's rules and validators, and what
 //! JSON-RPC answers.
 
+pub(crate) mod content;
+
 use std::{future::Future, io, sync::Arc};
 
 use axum::{
@@ -40,7 +42,8 @@ impl Default for RestConfig {
 }
 
 /// What is shown when somebody looks elsewhere.
-const PATHS: &str = "try /status, /metrics, /rpc-schema, /validator-changes or /chainspec\n";
+const PATHS: &str =
+    "try /status, /metrics, /rpc-schema, /validator-changes, /chainspec or /assembly/ROOT\n";
 
 /// Serves `GET` on [`PATHS`] until `shutdown` is done.
 ///
@@ -58,6 +61,8 @@ pub async fn serve_rest(
         .route("/rpc-schema", get(rpc_schema))
         .route("/validator-changes", get(validator_changes))
         .route("/chainspec", get(chainspec))
+        .merge(content::routes())
+        .merge(content::incumbents())
         .fallback(async || (StatusCode::NOT_FOUND, PATHS))
         .with_state(backend)
         .layer(CompressionLayer::new());

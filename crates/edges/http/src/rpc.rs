@@ -7,6 +7,7 @@
 
 mod account;
 mod answer;
+mod assembly;
 mod auction;
 mod chain;
 mod girrona;
@@ -130,6 +131,7 @@ async fn serve(
     answers: Answers,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    let content = crate::rest::content::routes().with_state(Arc::clone(&backend));
     let rpc = Arc::new(Rpc {
         backend,
         answers,
@@ -143,8 +145,9 @@ async fn serve(
         .route("/rpc", handler.clone())
         .route("/rpc/", handler)
         .fallback(wrong_path)
-        .with_state(rpc)
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM)));
+        .with_state(rpc);
+    let router = if answers == Answers::All { router.merge(content) } else { router };
+    let router = router.layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM)));
     let router = with_cors(router, &config.cors_origin, Method::POST);
     server::serve(listener, router, config.connections_max, config.metrics, shutdown).await
 }

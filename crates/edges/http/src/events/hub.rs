@@ -98,6 +98,11 @@ impl Hub {
         self.ring().next
     }
 
+    /// The node's assemblies, if it has any.
+    pub(super) fn assemblies(&self) -> Option<Arc<dyn crate::Assemblies>> {
+        self.backend.assemblies()
+    }
+
     pub(super) fn api_version(&self) -> Frame {
         Frame::ApiVersion(self.backend.api_version())
     }

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use tracing::{debug, error};
 
 use super::{
-    Answers, Refused, account, auction, chain, girrona, info,
+    Answers, Refused, account, assembly, auction, chain, girrona, info,
     request::{self, Malformed},
     speculate, state,
 };
@@ -93,7 +93,7 @@ fn run<M: Method>(
     to_json(&handler(backend, params::decode::<M>(params)?)?)
 }
 
-fn to_json<T: serde::Serialize>(result: &T) -> Result<Vec<u8>, RpcError> {
+pub(super) fn to_json<T: serde::Serialize>(result: &T) -> Result<Vec<u8>, RpcError> {
     serde_json::to_vec(result).map_err(|error| {
         let text = format!("failed to encode json-rpc response value: {error}");
         RpcError::new(ErrorCode::InternalError, text)
@@ -122,6 +122,10 @@ pub(super) async fn answer(
         (PutDeploy::NAME, put_deploy(&**backend, request.params).await)
     } else if all && request.method == g::ExplainDeploy::NAME {
         (g::ExplainDeploy::NAME, explain_deploy(&**backend, request.params).await)
+    } else if let Some(name) =
+        assembly::NAMES.iter().find(|name| all && **name == request.method).copied()
+    {
+        (name, assembly::answer(&**backend, name, request.params).await)
     } else if let Some((name, handler)) = reader(&request.method).filter(|_| all) {
         (name, read(backend, request.params, handler).await)
     } else {
@@ -201,7 +205,8 @@ mod tests {
         for method in girrona_api::METHODS {
             let awaited = [PutDeploy::NAME, SpeculativeExec::NAME, g::ExplainDeploy::NAME];
             let found = reader(method).map(|(name, _)| name);
-            assert_eq!(found.is_none(), awaited.contains(method), "{method}");
+            let awaited = awaited.contains(method) || assembly::NAMES.contains(method);
+            assert_eq!(found.is_none(), awaited, "{method}");
             assert!(found.is_none_or(|found| found == *method), "{method}");
         }
     }

@@ -1,5 +1,6 @@
 //! The door over real sockets, with a backend in memory behind it.
 
+mod assemblies;
 mod auction;
 mod browser;
 mod client;

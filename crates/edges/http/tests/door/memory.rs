@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -31,8 +31,8 @@ use girrona_api::{
     },
 };
 use girrona_http::{
-    Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, SpeculateError,
-    StateId, StateView, StoredBlock,
+    Assemblies, Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError,
+    SpeculateError, StateId, StateView, StoredBlock,
 };
 use girrona_types::{Event, EventId};
 use serde_json::Value;
@@ -252,6 +252,10 @@ impl StateView for View {
 
 #[async_trait]
 impl Backend for Memory {
+    fn assemblies(&self) -> Option<Arc<dyn Assemblies>> {
+        Some(Arc::new(crate::assemblies::Canned))
+    }
+
     fn api_version(&self) -> ProtocolVersion {
         ProtocolVersion::from_parts(1, 5, 8)
     }

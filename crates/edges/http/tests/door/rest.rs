@@ -26,7 +26,10 @@ async fn metrics_are_text_and_other_paths_are_told_where_to_look() {
     let answer = get(door.address, "/").await;
     assert_eq!(
         (answer.status, answer.text()),
-        (404, "try /status, /metrics, /rpc-schema, /validator-changes or /chainspec\n")
+        (
+            404,
+            "try /status, /metrics, /rpc-schema, /validator-changes, /chainspec or /assembly/ROOT\n"
+        )
     );
 }
 
