@@ -2,13 +2,25 @@
 
 use std::path::Path;
 
-use girrona_node::NodeConfig;
+use girrona_node::{NodeConfig, config::AssemblyConfig};
 use girrona_types::{Chainspec, chainspec::GenesisAccount};
 
 /// A node's configuration with a comment for each key.
 pub fn node_config(config: &NodeConfig) -> String {
-    let NodeConfig { chainspec, data, keys, swarm, rpc, speculative, rest, events, contracts } =
-        config;
+    let NodeConfig {
+        chainspec,
+        data,
+        keys,
+        swarm,
+        rpc,
+        speculative,
+        rest,
+        events,
+        contracts,
+        assembly,
+    } = config;
+    let AssemblyConfig { policy, limits, permissions, .. } = assembly;
+    let origins: Vec<String> = permissions.network.iter().map(ToString::to_string).collect();
     format!(
         "\
 # What the operator of this node may choose. What all nodes have to agree on is in the chainspec.
@@ -22,6 +34,9 @@ data = {data}
 [keys]
 # The validator's secret key, a PEM file. Empty: the node follows the chain and does not vote.
 validator = {validator}
+# The account that signs what this node says about assemblies, a PEM file. Empty: the validator's
+# key, and without one a key that is made in the data folder.
+account = {account}
 # The node's identity among nodes; made at the first start if there is none.
 swarm = {swarm_key}
 
@@ -66,6 +81,49 @@ subscribers_max = {subscribers_max}
 # Whether contracts that are called often are compiled to machine code. Results are the same; with
 # false they are interpreted, slower, with less code between a contract and this machine.
 compile = {compile}
+
+[assembly]
+# Whether the node caches, serves and executes assemblies.
+enabled = {enabled}
+# Disk for their content, in MiB.
+quota_mib = {quota_mib}
+# Thousandths of cores that executions may use; 0 for all of this machine's.
+cpu_milli = {cpu_milli}
+# Memory for all executions together, in MiB.
+memory_mib = {memory_mib}
+# Graphics processors for assemblies that need one.
+gpus = {gpus}
+# What leaves as content each second, in KiB; 0 for no limit.
+upload_kib = {upload_kib}
+
+[assembly.policy]
+# Subjects that matter, none: all do; subjects that are refused; groups that the node belongs to.
+tags = {tags}
+refuse_tags = {refuse_tags}
+groups = {groups}
+# The longest content that it takes, in bytes.
+size_max = {size_max}
+# What counts how much when it decides: its own tags, room, missing copies, nearness of ids; and
+# how much of 1000 it takes to be cached.
+weight_relevance = {weight_relevance}
+weight_room = {weight_room}
+weight_need = {weight_need}
+weight_nearness = {weight_nearness}
+threshold = {threshold}
+
+[assembly.limits]
+# The most that one execution may ask for: instructions, bytes of memory, milliseconds, bytes of
+# each output, bytes of files.
+fuel = {fuel}
+memory = {memory}
+time_ms = {time_ms}
+output = {output}
+files = {files}
+
+[assembly.permissions]
+# Web addresses that executions may reach if publisher and requester allow them too, such as
+# https://api.example.org/v1/. None: no network.
+network = {network}
 ",
         chainspec = path(chainspec),
         data = path(data),
@@ -86,6 +144,28 @@ compile = {compile}
         events_address = text(&events.address),
         subscribers_max = events.subscribers_max,
         compile = contracts.compile,
+        account = path(&keys.account),
+        enabled = assembly.enabled,
+        quota_mib = assembly.quota_mib,
+        cpu_milli = assembly.cpu_milli,
+        memory_mib = assembly.memory_mib,
+        gpus = assembly.gpus,
+        upload_kib = assembly.upload_kib,
+        tags = list(&policy.tags),
+        refuse_tags = list(&policy.refuse_tags),
+        groups = list(&policy.groups),
+        size_max = policy.size_max,
+        weight_relevance = policy.weight_relevance,
+        weight_room = policy.weight_room,
+        weight_need = policy.weight_need,
+        weight_nearness = policy.weight_nearness,
+        threshold = policy.threshold,
+        fuel = limits.fuel,
+        memory = limits.memory,
+        time_ms = limits.time_ms,
+        output = limits.output,
+        files = limits.files,
+        network = list(&origins),
     )
 }
 

@@ -45,6 +45,7 @@ pub struct Door {
     store: StoreReader,
     auction: Auction,
     speculation: Speculation,
+    assemblies: Option<crate::assembly::Door>,
     chainspec: ChainspecRawBytes,
     registry: Mutex<Registry>,
     started: Instant,
@@ -75,6 +76,7 @@ impl Door {
         Self {
             auction: Auction::new(Arc::clone(&outside.law), store.clone()),
             speculation,
+            assemblies: None,
             chainspec: law_text::raw_bytes(&outside.law),
             outside,
             store,
@@ -82,6 +84,13 @@ impl Door {
             started: Instant::now(),
             started_at,
         }
+    }
+
+    /// The same with the node's assemblies.
+    #[must_use]
+    pub(crate) fn with_assemblies(mut self, assemblies: Option<crate::assembly::Door>) -> Self {
+        self.assemblies = assemblies;
+        self
     }
 
     /// A refusal as clients of Casper know it: what is wrong with payment or session code names the
@@ -376,6 +385,10 @@ impl Backend for Door {
 
     fn subscribe(&self) -> broadcast::Receiver<(EventId, Event)> {
         self.outside.events.subscribe()
+    }
+
+    fn assemblies(&self) -> Option<Arc<dyn girrona_http::Assemblies>> {
+        self.assemblies.as_ref().map(crate::assembly::Door::assemblies)
     }
 
     fn metrics_text(&self) -> String {

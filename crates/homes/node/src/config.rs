@@ -1,9 +1,13 @@
 //! `girrona.toml`: what one operator may choose. What all nodes must agree on is the chainspec.
 
+mod assembly;
+
 use std::path::{Path, PathBuf};
 
 use girrona_types::config::Config;
 use serde::{Deserialize, Serialize};
+
+pub use assembly::AssemblyConfig;
 
 /// One node's own settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +31,8 @@ pub struct NodeConfig {
     pub events: Events,
     /// How contracts run.
     pub contracts: Contracts,
+    /// What this node does for assemblies.
+    pub assembly: AssemblyConfig,
 }
 
 /// `[keys]`
@@ -35,6 +41,9 @@ pub struct NodeConfig {
 pub struct Keys {
     /// PEM file of the validator's Casper key; empty for a node that only follows.
     pub validator: PathBuf,
+    /// PEM file of the account that signs what this node says about assemblies; empty: the
+    /// validator's key, and without one a key that is made in the data folder.
+    pub account: PathBuf,
     /// The swarm identity; made on the first start.
     pub swarm: PathBuf,
 }
@@ -124,13 +133,14 @@ impl Default for NodeConfig {
             rest: Rest::default(),
             events: Events::default(),
             contracts: Contracts::default(),
+            assembly: AssemblyConfig::default(),
         }
     }
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { validator: PathBuf::new(), swarm: "swarm.key".into() }
+        Self { validator: PathBuf::new(), account: PathBuf::new(), swarm: "swarm.key".into() }
     }
 }
 
@@ -210,6 +220,7 @@ impl Config for NodeConfig {
         if self.speculative.running_max == 0 {
             list.push("`speculative.running_max` is 0; no deploy could be tried out".to_owned());
         }
+        self.assembly.problems(&mut list);
         if self.events.subscribers_max == 0 {
             list.push("`events.subscribers_max` is 0; nobody could listen".to_owned());
         }
@@ -221,9 +232,13 @@ impl NodeConfig {
     /// Makes relative paths relative to the folder of the configuration file.
     #[must_use]
     pub fn rooted_at(mut self, folder: &Path) -> Self {
-        for path in
-            [&mut self.chainspec, &mut self.data, &mut self.keys.swarm, &mut self.keys.validator]
-        {
+        for path in [
+            &mut self.chainspec,
+            &mut self.data,
+            &mut self.keys.swarm,
+            &mut self.keys.validator,
+            &mut self.keys.account,
+        ] {
             if !path.as_os_str().is_empty() && path.is_relative() {
                 *path = folder.join(&path);
             }

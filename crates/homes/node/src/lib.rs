@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assembly;
 mod auction;
 pub mod backend;
 pub mod chain;

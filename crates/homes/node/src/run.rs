@@ -7,6 +7,7 @@
 //!   peers <-> net -> router --checked--> mailbox
 //!                      \--requests--> Answers -> store
 //!   chain thread -> Outside -> net, events, verdicts
+//!   http, router <-> assemblies' thread -> net, content, sandbox
 //! ```
 //!
 //! If any part ends, the node says which, and stops.
@@ -25,6 +26,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::{error, info};
 
 use crate::{
+    assembly,
     backend::Door,
     chain::{mailbox::Mailbox, metrics::Metrics, task},
     config::NodeConfig,
@@ -62,7 +64,9 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
         validator = scheme.public_key().map(AsymmetricType::to_hex), "node starts"
     );
 
-    let (net, events) = Net::start(net_config(&config, &law)?, &mut registry).await?;
+    let ground = open_assemblies(&config).await?;
+    let net_config = net_config(&config, &law, ground.as_ref())?;
+    let (net, events) = Net::start(net_config, &mut registry).await?;
     let mailbox = Mailbox::default();
     let outside = Arc::new(Outside::new(
         Arc::clone(&law),
@@ -78,7 +82,16 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
     http_metrics.register(&mut registry);
     let running_max = config.speculative.running_max as usize;
     let speculation = Speculation::new(Arc::clone(&law), reader.clone(), onlooker, running_max)?;
-    let door = Arc::new(Door::new(Arc::clone(&outside), reader, speculation, registry));
+    let assemblies = match ground {
+        Some(ground) => {
+            let (law, net, chain) = (Arc::clone(&law), net.clone(), reader.clone());
+            Some(assembly::start(ground, &config, law, net, chain, &mut registry)?)
+        }
+        None => None,
+    };
+    let (assemblies, assemblies_end) = assemblies.unzip();
+    let door = Door::new(Arc::clone(&outside), reader, speculation, registry);
+    let door = Arc::new(door.with_assemblies(assemblies.clone()));
 
     let rpc = listen("JSON-RPC", &config.rpc.address).await?;
     let speculative = listen("speculative execution", &config.speculative.address).await?;
@@ -139,7 +152,14 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
         services.spawn(async move { served("events", serve.await) });
     }
     services.spawn(chain_service(chain, mailbox.clone(), Arc::clone(&outside), chain_metrics));
-    let routing = router::route(events, Arc::clone(&outside), answers);
+    if let Some(ended) = assemblies_end {
+        services.spawn(async move {
+            // A thread that is gone says it without a word.
+            let _ = ended.await;
+            ("assemblies", Ok(()))
+        });
+    }
+    let routing = router::route(events, Arc::clone(&outside), answers, assemblies.clone());
     services.spawn(async move {
         routing.await;
         ("swarm", Ok(()))
@@ -162,6 +182,9 @@ pub async fn run(config: NodeConfig, stop: impl Future<Output = ()> + Send) -> R
     Endpoints::remove(&config.data);
     stopping.send_replace(true);
     mailbox.stop();
+    if let Some(assemblies) = &assemblies {
+        assemblies.stop().await;
+    }
     net.stop().await;
     while services.join_next().await.is_some() {}
     info!("node stopped");
@@ -220,13 +243,34 @@ async fn open_store(config: &NodeConfig, law: &Chainspec) -> Result<Store, Error
     }
 }
 
-fn net_config(config: &NodeConfig, law: &Chainspec) -> Result<girrona_net::Config, Error> {
+/// What assemblies need of the disk; `None` where they are turned off.
+async fn open_assemblies(config: &NodeConfig) -> Result<Option<assembly::Ground>, Error> {
+    if !config.assembly.enabled {
+        return Ok(None);
+    }
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || assembly::Ground::open(&config)).await;
+    opened.map_err(|_| Error::Ended("opening the content"))?.map(Some)
+}
+
+fn net_config(
+    config: &NodeConfig,
+    law: &Chainspec,
+    ground: Option<&assembly::Ground>,
+) -> Result<girrona_net::Config, Error> {
     let key = Identity::load_or_create(&config.keys.swarm)?;
     let addresses = |texts: &[String]| -> Vec<Multiaddr> {
         // Checked when the configuration was read.
         texts.iter().filter_map(|text| text.parse().ok()).collect()
     };
+    let mut content = girrona_net::Content::default();
+    if let Some(ground) = ground {
+        content.blocks = ground.blocks();
+    }
+    let upload = config.assembly.upload_kib.saturating_mul(1_024);
+    content.upload = (upload > 0).then_some(upload);
     Ok(girrona_net::Config {
+        content,
         listen: addresses(&config.swarm.listen),
         peers: addresses(&config.swarm.peers),
         discovery: config.swarm.discovery,

@@ -13,6 +13,8 @@ use girrona_types::{CommitCertificate, FinalitySignature};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info};
 
+use crate::assembly;
+
 use super::{answers::Answers, check, outside::Outside, tickets::Batch};
 
 /// Batches of deploys that are checked at the same time, and requests that are answered. When all
@@ -20,11 +22,16 @@ use super::{answers::Answers, check, outside::Outside, tickets::Batch};
 const CHECKERS: usize = 4;
 
 /// Routes until the swarm ends.
-pub async fn route(
+pub(crate) async fn route(
     mut events: mpsc::Receiver<Event>,
     outside: Arc<Outside>,
     answers: Arc<Answers>,
+    assemblies: Option<assembly::Door>,
 ) {
+    let to_assemblies = |input: assembly::Input| match &assemblies {
+        Some(door) => door.give(input),
+        None => Some(input),
+    };
     let checkers = Arc::new(Semaphore::new(CHECKERS));
     while let Some(event) = events.recv().await {
         match event {
@@ -33,15 +40,31 @@ pub async fn route(
                 outside.introduce(peer);
                 let number = outside.peers.number(peer);
                 outside.mailbox.urgent(Input::Connected(number));
+                // Without a place in the queue it is met when peers compare next.
+                let _ = to_assemblies(assembly::Input::Connected(peer));
             }
             Event::Disconnected { peer } => {
                 info!(%peer, "peer gone");
+                let _ = to_assemblies(assembly::Input::Disconnected(peer));
                 if let Some(number) = outside.peers.remove(peer) {
                     outside.mailbox.urgent(Input::Disconnected(number));
                 }
             }
-            // Nobody here knows assemblies yet.
-            Event::Asked { answer, .. } => drop(answer),
+            Event::Asked { peer, bytes, answer } => {
+                // Whoever gets no answer asks again.
+                let _ = to_assemblies(assembly::Input::Asked { peer, bytes, answer });
+            }
+            Event::Gossip { topic, from, token, items, .. } if topic.is_assembly() => {
+                let Some(bytes) = items.into_iter().next() else {
+                    outside.net.judge(token, Verdict::Reject("empty message"));
+                    continue;
+                };
+                let input = assembly::Input::Gossip { topic, from, token, bytes };
+                // Peers compare what is alive, so it comes again.
+                if let Some(assembly::Input::Gossip { token, .. }) = to_assemblies(input) {
+                    outside.net.judge(token, Verdict::Ignore);
+                }
+            }
             Event::Direct { from, bytes } => direct(&outside, from, &bytes),
             Event::Request { from, bytes, reply } => {
                 let Ok(permit) = Arc::clone(&checkers).acquire_owned().await else { return };
@@ -184,9 +207,8 @@ fn gossip(outside: &Outside, topic: Topic, from: PeerId, token: MessageToken, by
                 Err(_) => outside.net.judge(token, Verdict::Ignore),
             }
         }
-        Topic::Deploys => refuse(token, &"batches are routed elsewhere"),
-        Topic::Announcements | Topic::Holdings | Topic::Executions => {
-            outside.net.judge(token, Verdict::Ignore);
+        Topic::Deploys | Topic::Announcements | Topic::Holdings | Topic::Executions => {
+            refuse(token, &"routed elsewhere");
         }
     }
 }

@@ -123,6 +123,11 @@ impl<N: Ord + Clone> Census<N> {
         Copies::of(u32::try_from(held).unwrap_or(u32::MAX), target)
     }
 
+    /// Whether a node said something that still counts.
+    pub fn knows(&self, node: &N) -> bool {
+        self.nodes.contains_key(node)
+    }
+
     /// How many nodes said something.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
