@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use girrona_api::AccountIdentifier;
 use girrona_devnet::{Algorithm, Ports};
 
-use crate::{money::Girro, session_args::SessionArg, sim::GossipArgs};
+use crate::{assembly::AssemblyCommand, money::Girro, session_args::SessionArg, sim::GossipArgs};
 
 /// Where a node of `girrona devnet` answers.
 pub(crate) const DEFAULT_NODE: &str = "http://127.0.0.1:7777";
@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Write contracts
     #[command(subcommand)]
     Contract(ContractCommand),
+    /// Announce programs, have them executed by the nodes that hold them, check what they agreed on
+    #[command(subcommand)]
+    Assembly(AssemblyCommand),
     /// How nodes are doing
     Status(StatusArgs),
     /// Play the chain under seeds: faults, crashes and liars in virtual time

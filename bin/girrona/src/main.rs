@@ -7,6 +7,7 @@
 
 mod account;
 mod ask;
+mod assembly;
 mod cli;
 mod contract;
 mod demo;
@@ -65,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Account(AccountCommand::Show(arguments)) => in_runtime(account::show(arguments)),
         Command::Contract(ContractCommand::New(arguments)) => contract::new(&arguments),
+        Command::Assembly(command) => in_runtime(assembly::run(command)),
         Command::Status(arguments) => in_runtime(status::run(arguments)),
         Command::Sim(SimArgs { what: Some(SimCommand::Gossip(arguments)), .. }) => {
             in_runtime(sim::gossip(*arguments))

@@ -86,6 +86,38 @@ impl Drop for Spinner {
     }
 }
 
+/// A bar that fills with bytes; nothing at all where there is no terminal.
+#[derive(Clone, Debug)]
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// Empty. With 0 for the total it only counts.
+    pub(crate) fn start(text: &'static str, total: u64) -> Self {
+        let (bar, template) = if total > 0 {
+            (
+                ProgressBar::new(total),
+                "{msg:>9} {bar:30.cyan} {bytes}/{total_bytes} {bytes_per_sec:.dim} {eta:.dim}",
+            )
+        } else {
+            (ProgressBar::new_spinner(), "{msg:>9} {spinner:.cyan} {bytes} {bytes_per_sec:.dim}")
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self(bar.with_message(text))
+    }
+
+    /// More was done.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    /// All was.
+    pub(crate) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// Rows of text in columns; the first column to the left, the others to the right.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
