@@ -244,10 +244,11 @@ impl Service {
     fn decide_run(&mut self, request: &RequestId, now: u64) {
         let Some(run) = self.runs.get(request) else { return };
         let root = run.root();
-        let holders = root.map_or(0, |root| self.census.holders(&root).count());
-        let outstanding = run.outstanding(holders, now);
+        let holders: BTreeSet<PublicKey> =
+            root.iter().flat_map(|root| self.census.holders(root)).cloned().collect();
+        let outstanding = run.outstanding(&holders, now);
         let agreement = run.tally.agreement(outstanding);
-        let may_split = now >= run.deadline_ms || run.all_known(holders);
+        let may_split = now >= run.deadline_ms || run.all_known(&holders);
         let Some(run) = self.runs.get_mut(request) else { return };
         let before = run.kept.standing;
         match agreement {

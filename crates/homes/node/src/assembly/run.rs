@@ -31,7 +31,7 @@ pub(crate) struct Run {
     pub(super) time_ms: u64,
     pub(super) n: Option<u16>,
     pub(super) k: u16,
-    pub(super) named: usize,
+    pub(super) named: BTreeSet<PublicKey>,
     pub(super) offers: BTreeMap<PublicKey, u32>,
     /// Who was chosen, and when.
     pub(super) ordered: BTreeMap<PublicKey, u64>,
@@ -78,7 +78,7 @@ impl Run {
             time_ms: execution.limits.time_ms,
             n: execution.n,
             k: execution.k,
-            named: execution.executors.len(),
+            named: execution.executors.iter().map(|key| key.0.clone()).collect(),
             offers: BTreeMap::new(),
             ordered: BTreeMap::new(),
             choose_ms: now.saturating_add(OFFERS_MS),
@@ -100,40 +100,57 @@ impl Run {
         }
     }
 
-    /// How many receipts are expected in all.
-    pub(super) fn expected(&self, holders: usize) -> usize {
-        let out = self.out.len();
-        let asked = match (self.named, self.n) {
-            (0, None) => holders,
-            (0, Some(n)) => usize::from(n).max(self.ordered.len()),
-            (named, None) => named,
-            (named, Some(n)) => named.min(usize::from(n).max(self.ordered.len())),
-        };
-        asked.saturating_sub(out).max(self.answered.len())
+    /// Who is awaited: those who are named, or known to hold it, or were chosen. What strangers
+    /// sign counts, but nobody waits for them.
+    fn awaited<'a>(&'a self, holders: &'a BTreeSet<PublicKey>) -> Vec<&'a PublicKey> {
+        let is_open = |key: &&PublicKey| !self.answered.contains(*key) && !self.out.contains(*key);
+        match (self.is_direct(), self.named.is_empty()) {
+            (true, true) => holders.iter().filter(is_open).collect(),
+            (true, false) => self.named.iter().filter(is_open).collect(),
+            (false, _) => self.ordered.keys().filter(is_open).collect(),
+        }
     }
 
-    /// How many may still come.
-    pub(super) fn outstanding(&self, holders: usize, now: u64) -> usize {
+    /// Whether it is executed without being offered for.
+    fn is_direct(&self) -> bool {
+        let fits = |n: u16| !self.named.is_empty() && self.named.len() <= n.into();
+        self.n.is_none_or(fits)
+    }
+
+    /// How many of those who were chosen are not out.
+    fn chosen(&self) -> usize {
+        self.ordered.keys().filter(|key| !self.out.contains(*key)).count()
+    }
+
+    /// How many receipts may still come.
+    pub(super) fn outstanding(&self, holders: &BTreeSet<PublicKey>, now: u64) -> usize {
         if now >= self.deadline_ms {
             return 0;
         }
-        self.expected(holders).saturating_sub(self.answered.len())
+        let unchosen = match self.n {
+            Some(n) if !self.is_direct() => usize::from(n).saturating_sub(self.chosen()),
+            _ => 0,
+        };
+        self.awaited(holders).len().saturating_add(unchosen)
     }
 
     /// Whether everybody who could answer is known and has answered. Where fewer are known than
     /// have to agree, there must be others.
-    pub(super) fn all_known(&self, holders: usize) -> bool {
-        let known = match (self.named, self.n) {
-            (0, None) => holders,
-            (0, Some(_)) => self.offers.len(),
-            (named, _) => named,
+    pub(super) fn all_known(&self, holders: &BTreeSet<PublicKey>) -> bool {
+        let known = match (self.is_direct(), self.named.is_empty()) {
+            (true, true) => holders.len(),
+            (true, false) => self.named.len(),
+            (false, _) => self.ordered.len(),
         };
-        let enough = usize::from(self.k);
-        let came = self.answered.len().saturating_add(self.out.len());
-        let asked = self.n.is_some()
-            && self.ordered.len() >= enough
-            && self.ordered.keys().all(|key| self.answered.contains(key));
-        asked || (known >= enough && came >= known)
+        let is_chosen = match self.n {
+            Some(n) if !self.is_direct() => {
+                let spare =
+                    |key: &PublicKey| !self.ordered.contains_key(key) && !self.out.contains(key);
+                self.chosen() >= usize::from(n) || !self.offers.keys().any(spare)
+            }
+            _ => true,
+        };
+        known >= usize::from(self.k) && is_chosen && self.awaited(holders).is_empty()
     }
 
     pub(super) fn agreed(&mut self, certificate: &Certificate) {
@@ -188,5 +205,90 @@ impl Run {
             return true;
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casper_types::SecretKey;
+    use girrona_assembly::{
+        Cid, Permissions,
+        content::Codec,
+        message::{envelope, payload::Limits},
+    };
+    use girrona_types::NetworkId;
+
+    fn key(seed: u8) -> SecretKey {
+        SecretKey::ed25519_from_bytes([seed; 32]).unwrap()
+    }
+
+    fn public(seed: u8) -> PublicKey {
+        PublicKey::from(&key(seed))
+    }
+
+    fn run(n: Option<u16>, k: u16) -> Run {
+        let network = NetworkId([1; 32]);
+        let execution = Execution {
+            salt: [0; 32],
+            root: Cid::of(Codec::Raw, b"x"),
+            entry: "main".to_owned(),
+            args: Vec::new(),
+            stdin: Vec::new(),
+            env: Vec::new(),
+            n,
+            k,
+            executors: Vec::new(),
+            limits: Limits::default(),
+            permissions: Permissions::default(),
+            deadline_ms: 2_000,
+            reply: Vec::new(),
+        };
+        let body = envelope::Body {
+            version: envelope::VERSION,
+            network,
+            author: public(99),
+            nonce: 1,
+            created_ms: 1_000,
+            expires_ms: 3_000,
+            payload: Payload::Execute(execution.clone()),
+        };
+        let request = body.sign(&key(99));
+        let tally = Tally::new(request.clone(), network).unwrap();
+        Run::new(keep::Result::new(request, true, String::new()), tally, &execution, 1_000)
+    }
+
+    #[test]
+    fn a_stranger_who_answers_first_does_not_stand_in_for_a_holder() {
+        let mut run = run(None, 3);
+        let holders: BTreeSet<PublicKey> = (1..=3).map(public).collect();
+        run.answered.extend([public(1), public(2), public(50)]);
+        assert_eq!(run.outstanding(&holders, 1_500), 1);
+        assert!(!run.all_known(&holders));
+        run.answered.insert(public(3));
+        assert_eq!(run.outstanding(&holders, 1_500), 0);
+        assert!(run.all_known(&holders));
+        // With fewer known than have to agree, others are waited for until the deadline.
+        let two: BTreeSet<PublicKey> = (1..=2).map(public).collect();
+        assert!(!run.all_known(&two));
+        assert_eq!(run.outstanding(&two, 2_000), 0);
+    }
+
+    #[test]
+    fn where_some_are_chosen_the_chosen_are_awaited_and_who_is_out_is_replaced() {
+        let mut run = run(Some(2), 2);
+        let holders: BTreeSet<PublicKey> = (1..=3).map(public).collect();
+        assert_eq!(run.outstanding(&holders, 1_500), 2);
+        run.offers.extend((1..=3).map(|seed| (public(seed), 500)));
+        run.ordered.extend([(public(1), 1_100), (public(2), 1_100)]);
+        run.answered.insert(public(1));
+        assert_eq!(run.outstanding(&holders, 1_500), 1);
+        run.out.insert(public(2));
+        assert_eq!(run.outstanding(&holders, 1_500), 1);
+        assert!(!run.all_known(&holders), "the third may still be chosen");
+        run.ordered.insert(public(3), 1_200);
+        assert!(!run.all_known(&holders));
+        run.answered.insert(public(3));
+        assert!(run.all_known(&holders));
     }
 }
