@@ -67,7 +67,10 @@ pub enum Refusal {
     #[error("the author says too much")]
     AuthorRate,
     /// The author's account cannot pay for anything, as far as is known here.
-    #[error("the author's account has too little")]
+    #[error(
+        "the author's account is not on the chain or has less than the chainspec's \
+         core.penalty_payment: transfer something to it first"
+    )]
     Unfunded,
     /// No memory is left for authors.
     #[error("too many authors at once")]
