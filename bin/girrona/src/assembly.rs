@@ -3,10 +3,10 @@
 //!
 //! What is signed is signed here, with the key of whoever types; a node only carries it.
 
-mod args;
+pub(crate) mod args;
 mod look;
-mod publish;
-mod run;
+pub(crate) mod publish;
+pub(crate) mod run;
 mod verify;
 
 use std::{
@@ -60,14 +60,14 @@ fn now_ms() -> u64 {
 }
 
 /// A node and what it says of itself.
-struct Node {
-    client: Client,
+pub(crate) struct Node {
+    pub(crate) client: Client,
     said: AssemblyNodeResult,
     network: NetworkId,
 }
 
 impl Node {
-    async fn ask(url: &str) -> Result<Self> {
+    pub(crate) async fn ask(url: &str) -> Result<Self> {
         let client = client(url)?;
         let said = client.call::<AssemblyNode>(&NoParams {}).await.map_err(explained)?;
         let bytes = hex::decode(&said.network).ok().and_then(|bytes| bytes.try_into().ok());

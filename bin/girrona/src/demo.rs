@@ -1,5 +1,6 @@
-//! `girrona demo`: a network, four Deploys, and every claim about them read from the chain.
+//! `girrona demo`: a network, four Deploys, an assembly, and every claim about them read from the nodes.
 
+mod assembly;
 mod chain;
 mod story;
 
@@ -22,6 +23,7 @@ pub(crate) async fn run(arguments: DemoArgs) -> Result<ExitCode> {
     Layout::clean(&arguments.data)?;
     let spec = Spec { ports: arguments.ports.into(), ..Spec::default() };
     let layout = Layout::create(&arguments.data, &spec)?;
+    assembly::set_the_stage(&layout)?;
     if !arguments.json {
         say!("{}", styled(BOLD, "The life of a Deploy on Girrona"));
         say!(

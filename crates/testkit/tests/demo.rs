@@ -12,8 +12,17 @@ use girrona_api::{
     BlockIdentifier, Client, EventStreamPath, Frame, GlobalStateIdentifier, PurseIdentifier,
     events,
     json_compat_15::format_key,
-    methods::{girrona::DeployPhase, info::JsonExecutionResult},
+    methods::{
+        NoParams,
+        assembly::{
+            AssemblyNode, AssemblyResult, AssemblyResultParams, AssemblyShow, AssemblyShowResult,
+            AssemblyState, RootParams, RunInfo,
+        },
+        girrona::DeployPhase,
+        info::JsonExecutionResult,
+    },
 };
+use girrona_assembly::run::{Certificate, End};
 use girrona_devnet::{Layout, Network};
 use girrona_testkit::{SECOND, Turn, program};
 use girrona_types::FinalitySignature;
@@ -23,6 +32,9 @@ use girrona_types::FinalitySignature;
 struct Chapter {
     title: String,
     deploy: Option<DeployHash>,
+    /// An assembly's root, and the request that executed it.
+    root: Option<String>,
+    request: Option<String>,
     /// Rows of the table of phases: name, then milliseconds for each node.
     phases: Vec<(String, Vec<i64>)>,
     claims: Vec<String>,
@@ -44,6 +56,10 @@ fn chapters(transcript: &str) -> Result<Vec<Chapter>> {
             bail!("a claim is not true: {text}");
         } else if let Some(hash) = text.strip_prefix("deploy ").filter(|hash| hash.len() == 64) {
             chapter.deploy = Some(DeployHash::new(Digest::from_hex(hash)?));
+        } else if let Some(root) = text.strip_prefix("root ") {
+            chapter.root = Some(root.to_owned());
+        } else if let Some(request) = text.strip_prefix("request ") {
+            chapter.request = Some(request.to_owned());
         } else if line.starts_with("    ") && text.ends_with(" ms") {
             let words: Vec<&str> = text.split_whitespace().collect();
             let start = words.iter().position(|word| word.parse::<i64>().is_ok());
@@ -110,6 +126,37 @@ impl After {
         let first = balances.pop().context("there is a node")?;
         assert!(balances.iter().all(|balance| *balance == first), "all nodes tell one balance");
         Ok(first)
+    }
+
+    /// The number of a node by its name.
+    fn number(&self, name: &str) -> Result<usize> {
+        let number = name.strip_prefix("node-").context("a node's name")?.parse()?;
+        assert!(number < self.clients.len(), "{name}");
+        Ok(number)
+    }
+
+    async fn show(&self, chapter: &Chapter, node: usize) -> Result<AssemblyShowResult> {
+        let params = RootParams { root: chapter.root.clone().context("a root")? };
+        Ok(self.clients[node].call::<AssemblyShow>(&params).await?)
+    }
+
+    /// The names of the nodes that hold the chapter's assembly, now that they were started again.
+    async fn ready(&self, chapter: &Chapter) -> Result<Vec<String>> {
+        let mut ready = Vec::new();
+        for node in 0..self.clients.len() {
+            if self.show(chapter, node).await?.assembly.state == AssemblyState::Ready {
+                ready.push(format!("node-{node}"));
+            }
+        }
+        Ok(ready)
+    }
+
+    /// What the node that was asked keeps of the execution.
+    async fn run(&self, chapter: &Chapter) -> Result<RunInfo> {
+        let request = chapter.request.clone().context("a request")?;
+        let client = self.clients.last().context("a node")?;
+        let params = AssemblyResultParams { request, wait_ms: 0 };
+        Ok(client.call::<AssemblyResult>(&params).await?.run)
     }
 
     /// Checks that a deploy was executed in the block at a height.
@@ -256,6 +303,43 @@ async fn check(claim: &str, chapter: &Chapter, after: &After) -> Result<()> {
             });
             assert!(valid.count() as u64 >= promised, "{claim}");
         }
+        Ok(())
+    } else if claim.contains("nodes cached and compiled it") {
+        let (_, names) = claim.split_once(": ").context("names")?;
+        let ready = after.ready(chapter).await?;
+        assert_eq!(names.split(", ").collect::<Vec<_>>(), ready, "{claim}");
+        assert_eq!(ready.len(), nodes - 1, "{claim}");
+        Ok(())
+    } else if let Some((name, reason)) = claim.split_once(" does not: ") {
+        let shown = after.show(chapter, after.number(name)?).await?.assembly;
+        assert_eq!(shown.state, AssemblyState::Refused, "{shown:?}");
+        assert_eq!(shown.reason, reason);
+        Ok(())
+    } else if claim.starts_with("asked through ") {
+        let run = after.run(chapter).await?;
+        let result = run.result.context("a result")?;
+        let text = String::from_utf8(hex::decode(result.stdout)?)?;
+        assert_eq!(text.trim_end(), quoted(claim)?);
+        assert_eq!(quoted(claim)?, "Hello, ana!");
+        let equal = run.receipts.iter().filter(|receipt| receipt.agrees).count();
+        assert!(equal >= 2 && equal == run.receipts.len(), "{:?}", run.receipts);
+        Ok(())
+    } else if claim.starts_with("all of them are nodes that hold it") {
+        let ready = after.ready(chapter).await?;
+        let mut holders = Vec::new();
+        for name in &ready {
+            let client = &after.clients[after.number(name)?];
+            holders.push(client.call::<AssemblyNode>(&NoParams {}).await?.account);
+        }
+        let run = after.run(chapter).await?;
+        assert!(run.receipts.iter().all(|one| holders.contains(&one.executor)), "{run:?}");
+        Ok(())
+    } else if claim.starts_with("the certificate with") {
+        let bytes = hex::decode(after.run(chapter).await?.certificate.context("a certificate")?)?;
+        let network = after.network.layout().law.network_id();
+        let proven = Certificate::from_bytes(&bytes)?.verify(&network)?;
+        assert_eq!(proven.executors.len() as u64, number_after(claim, "with")?);
+        assert_eq!(proven.outcome.end, End::Exit(0));
         Ok(())
     } else {
         bail!("nobody checks this claim: {claim}")

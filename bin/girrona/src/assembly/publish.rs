@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use casper_types::SecretKey;
 use futures::{StreamExt, stream};
 use girrona_api::methods::assembly::{AssemblyPublish, AssemblyWithdraw, EnvelopeParams};
 use girrona_assembly::{
@@ -38,11 +39,45 @@ const PIECE: usize = 256 * 1024;
 /// Files of one folder that are put where they are not on disk.
 type Extra = Vec<(String, Vec<u8>)>;
 
+/// What was announced.
+pub(crate) struct Announced {
+    pub(crate) content: Content,
+    name: String,
+    version: String,
+    /// The message's id.
+    message: String,
+}
+
 /// `girrona assembly publish`
 pub(super) async fn publish(arguments: PublishArgs) -> Result<ExitCode> {
     let key = secret_key(&arguments.key)?;
     let node = Node::ask(&arguments.at.node).await?;
-    let (manifest, extra) = manifest_of(&arguments)?;
+    let Announced { content, name, version, message } = announce(&node, &key, &arguments).await?;
+    if arguments.at.json {
+        show::json(&json!({
+            "root": content.root, "message": message, "size": content.size,
+            "blocks": content.blocks, "name": name, "version": version,
+        }))?;
+    } else {
+        say!("{} {} {}", styled(GOOD, "announced"), styled(BOLD, name), version);
+        say!("{} {}", styled(BOLD, "root   "), content.root);
+        say!("{} {} bytes in {} blocks", styled(BOLD, "content"), content.size, content.blocks);
+        let root = content.root;
+        show::note(&format!("who caches it and why: girrona assembly show {root}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads what is announced, signs, and brings the node what it lacks.
+///
+/// # Errors
+/// When it cannot be read, or the node does not take it.
+pub(crate) async fn announce(
+    node: &Node,
+    key: &SecretKey,
+    arguments: &PublishArgs,
+) -> Result<Announced> {
+    let (manifest, extra) = manifest_of(arguments)?;
     let path = arguments.path.clone();
     let files = extra.clone();
     let bar = Bar::start("reading", total_of(&path)?);
@@ -54,32 +89,21 @@ pub(super) async fn publish(arguments: PublishArgs) -> Result<ExitCode> {
     bar.end();
     let built = packed.built;
     let content = Content { root: built.cid, size: built.size, blocks: built.blocks };
-    let announcement = announcement(&manifest, content, &arguments, &node)?;
+    let announcement = announcement(&manifest, content, arguments, node)?;
     let payload = match &arguments.replaces {
         Some(old) => Payload::Update(Update { replaces: node.root(old).await?, announcement }),
         None => Payload::Announce(announcement),
     };
-    let envelope = node.sign(&key, payload, arguments.ttl.millis())?;
+    let envelope = node.sign(key, payload, arguments.ttl.millis())?;
     let params = EnvelopeParams { envelope };
     let answer = node.client.call::<AssemblyPublish>(&params).await.map_err(explained)?;
     if !answer.is_announced {
         let bar = Bar::start("sending", packed.car_bytes);
-        send(&node, &arguments.path, extra, built.cid, &bar).await?;
+        send(node, &arguments.path, extra, built.cid, &bar).await?;
         bar.end();
     }
-    if arguments.at.json {
-        show::json(&json!({
-            "root": built.cid, "message": answer.message, "size": built.size,
-            "blocks": built.blocks, "name": manifest.name, "version": manifest.version,
-        }))?;
-    } else {
-        say!("{} {} {}", styled(GOOD, "announced"), styled(BOLD, &manifest.name), manifest.version);
-        say!("{} {}", styled(BOLD, "root   "), built.cid);
-        say!("{} {} bytes in {} blocks", styled(BOLD, "content"), built.size, built.blocks);
-        let root = built.cid;
-        show::note(&format!("who caches it and why: girrona assembly show {root}"));
-    }
-    Ok(ExitCode::SUCCESS)
+    let Manifest { name, version, .. } = manifest;
+    Ok(Announced { content, name, version, message: answer.message })
 }
 
 /// Bytes below a path, for the bar.

@@ -3,7 +3,7 @@
 use std::{fs, io::Read as _, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use casper_types::AsymmetricType;
+use casper_types::{AsymmetricType, SecretKey};
 use girrona_api::methods::assembly::{
     AssemblyCancel, AssemblyResult, AssemblyResultParams, AssemblyRun, AssemblyRunParams,
     AssemblyShow, EnvelopeParams, RootParams, RunInfo, RunState,
@@ -32,6 +32,15 @@ const WAIT_MS: u64 = 20_000;
 pub(super) async fn run(arguments: RunArgs) -> Result<ExitCode> {
     let key = secret_key(&arguments.key)?;
     let node = Node::ask(&arguments.at.node).await?;
+    let run = execute(&node, &key, &arguments).await?;
+    tell(&run, arguments.certificate.as_deref(), arguments.at.json, arguments.detach)
+}
+
+/// Sends a request and waits for what comes of it, unless it should not wait.
+///
+/// # Errors
+/// When the request makes no sense or the node does not take it.
+pub(crate) async fn execute(node: &Node, key: &SecretKey, arguments: &RunArgs) -> Result<RunInfo> {
     let root = node.root(&arguments.root).await?;
     let params = RootParams { root: root.to_string() };
     // A node that knows nothing of it may still carry the request.
@@ -78,16 +87,16 @@ pub(super) async fn run(arguments: RunArgs) -> Result<ExitCode> {
         deadline_ms: now_ms().saturating_add(arguments.timeout.millis()),
         reply: node.said.addresses.clone(),
     };
-    let envelope = node.sign(&key, Payload::Execute(execution), u64::MAX)?;
+    let envelope = node.sign(key, Payload::Execute(execution), u64::MAX)?;
     let spinner = Spinner::start(format!("executed by {executors} nodes"));
     let wait_ms = if arguments.detach { 0 } else { WAIT_MS };
     let params = AssemblyRunParams { envelope, wait_ms };
     let mut run = node.client.call::<AssemblyRun>(&params).await.map_err(explained)?.run;
     while !arguments.detach && is_open(&run) {
-        run = result(&node, &run.request, WAIT_MS).await?;
+        run = result(node, &run.request, WAIT_MS).await?;
     }
     drop(spinner);
-    tell(&run, arguments.certificate.as_deref(), arguments.at.json, arguments.detach)
+    Ok(run)
 }
 
 /// Whether more is to come.

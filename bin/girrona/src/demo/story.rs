@@ -1,9 +1,9 @@
-//! The story: four Deploys, from the hand of a user to the end of their lives.
+//! The story: four Deploys, from the hand of a user to the end of their lives, and an assembly.
 //!
 //! Nothing here is known beforehand. What is printed is what the nodes answer, and a claim is true
 //! only when every node says so.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use casper_types::{
@@ -52,8 +52,10 @@ pub(crate) struct Stage {
     law: Chainspec,
     users: Vec<User>,
     witnesses: Vec<Witness>,
-    /// Where each witness tells events.
+    /// Where each witness answers, and where it tells events.
+    doors: Vec<String>,
     events: Vec<String>,
+    folder: PathBuf,
 }
 
 impl Stage {
@@ -63,26 +65,33 @@ impl Stage {
     /// When a node has no usable address.
     pub(crate) fn of(network: &Network) -> Result<Self> {
         let mut witnesses = Vec::new();
-        let mut events = Vec::new();
+        let (mut doors, mut events) = (Vec::new(), Vec::new());
         for process in network.processes() {
             let name = process.place().name.clone();
             let endpoints = process.endpoints().with_context(|| format!("{name} has ended"))?;
             witnesses.push(Witness { name, client: ask::client(&endpoints.rpc)? });
+            doors.push(endpoints.rpc);
             events.push(endpoints.events);
         }
         let layout = network.layout();
-        Ok(Self { law: layout.law.clone(), users: layout.users.clone(), witnesses, events })
+        let (law, users, folder) =
+            (layout.law.clone(), layout.users.clone(), layout.path().to_owned());
+        Ok(Self { law, users, witnesses, doors, events, folder })
     }
 }
 
 /// What was said so far, and what it is said about.
-struct Teller {
-    law: Chainspec,
+pub(super) struct Teller {
+    pub(super) law: Chainspec,
     users: Vec<User>,
-    witnesses: Vec<Witness>,
+    pub(super) witnesses: Vec<Witness>,
+    /// Where each witness answers.
+    pub(super) doors: Vec<String>,
     events: Vec<String>,
-    names: Vec<String>,
-    json: bool,
+    pub(super) names: Vec<String>,
+    /// Where the story may leave files.
+    pub(super) folder: PathBuf,
+    pub(super) json: bool,
     chapter: &'static str,
     claims: Vec<Claim>,
 }
@@ -99,14 +108,16 @@ struct Lived {
 /// # Errors
 /// When a node cannot be asked, or refuses a deploy.
 pub(crate) async fn tell(stage: Stage, as_json: bool) -> Result<Vec<Claim>> {
-    let Stage { law, users, witnesses, events } = stage;
+    let Stage { law, users, witnesses, doors, events, folder } = stage;
     let names = witnesses.iter().map(|witness| witness.name.clone()).collect();
     let mut teller = Teller {
         law,
         users,
         witnesses,
+        doors,
         events,
         names,
+        folder,
         json: as_json,
         chapter: "",
         claims: Vec::new(),
@@ -117,6 +128,7 @@ pub(crate) async fn tell(stage: Stage, as_json: bool) -> Result<Vec<Claim>> {
     teller.wasm(&ana).await?;
     teller.failure(&bo).await?;
     teller.expiry(&ana, &bo).await?;
+    teller.assembly(&ana).await?;
     teller.agreement().await?;
     Ok(teller.claims)
 }
@@ -405,7 +417,7 @@ impl Teller {
     }
 
     /// Starts a chapter.
-    fn begin(&mut self, chapter: &'static str, title: &str) -> Result<()> {
+    pub(super) fn begin(&mut self, chapter: &'static str, title: &str) -> Result<()> {
         self.chapter = chapter;
         if self.json {
             show::json_line(&json!({ "chapter": chapter, "title": title }))
@@ -416,7 +428,7 @@ impl Teller {
     }
 
     /// Says whether something is true.
-    fn claim(&mut self, holds: bool, text: &str) -> Result<()> {
+    pub(super) fn claim(&mut self, holds: bool, text: &str) -> Result<()> {
         if self.json {
             show::json_line(&json!({ "chapter": self.chapter, "claim": text, "holds": holds }))?;
         } else {
@@ -428,7 +440,7 @@ impl Teller {
     }
 
     /// Says something that is no claim.
-    fn remark(&self, text: &str) -> Result<()> {
+    pub(super) fn remark(&self, text: &str) -> Result<()> {
         if !self.json {
             say!("        {}", styled(DIM, text));
         }
