@@ -2,7 +2,8 @@
 //!
 //! Start at [`Network::build`], which connects the nodes and lets their meshes settle, and
 //! [`Network::play`], which publishes messages and says when they were where. The same arguments
-//! give the same [`Outcome`]. Each outcome stands beside the seed's model ([`model`]).
+//! give the same [`Outcome`]. Each outcome stands beside the model that nodes use too
+//! ([`girrona_assembly::propagation`]).
 //!
 //! Knows: GossipSub 1.1 and 1.2 as the swarm's library carries it out: meshes with low and high
 //! bounds, eager push, IDONTWANT, IHAVE and IWANT at heartbeats; links, uplinks, validation.
