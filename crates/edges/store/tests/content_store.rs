@@ -8,7 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use girrona_assembly::content::{Cid, Codec, car};
@@ -316,33 +316,4 @@ fn killed_at_any_moment_what_was_whole_is_whole() {
     let held: BTreeSet<Cid> =
         store.roots().iter().flat_map(|root| store.blocks(&root.root).unwrap().to_vec()).collect();
     assert_eq!(block_files(dir.path()).len(), held.len());
-}
-
-/// Not a bar, which takes an idle machine: prints what `cargo xtask bench` would.
-#[test]
-#[ignore = "a measurement"]
-fn how_fast_blocks_are_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir, 10 << 30);
-    let mut rng = StdRng::seed_from_u64(1);
-    let blocks: Vec<Vec<u8>> = (0..256)
-        .map(|_| {
-            let mut block = vec![0; 1 << 20];
-            rng.fill_bytes(&mut block);
-            block
-        })
-        .collect();
-    let cids: Vec<Cid> = blocks.iter().map(|block| Cid::of(Codec::Raw, block)).collect();
-    store.reserve(reservation(cids[0], 1 << 30, 300, 1), NONE, 0).unwrap();
-    let start = Instant::now();
-    for (cid, block) in cids.iter().zip(&blocks) {
-        store.put(cid, block).unwrap();
-    }
-    let rate = 256.0 / start.elapsed().as_secs_f64();
-    println!("{rate:.0} MiB/s into the store");
-    let start = Instant::now();
-    for cid in &cids {
-        store.get(cid).unwrap().unwrap();
-    }
-    println!("{:.0} MiB/s out of it", 256.0 / start.elapsed().as_secs_f64());
 }
