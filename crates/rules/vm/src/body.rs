@@ -220,6 +220,19 @@ pub(crate) fn read(
     Ok(read)
 }
 
+/// The first instruction of a body that has no price, which says more to a person than the type
+/// error that it leads to.
+pub(crate) fn forbidden(body: &FunctionBody<'_>, config: &WasmConfig) -> Option<Refusal> {
+    let costs = &config.opcode_costs;
+    for op in body.get_operators_reader().ok()? {
+        let op = op.ok()?;
+        if price::plain(&op, costs).is_none() && price::flow(&op, costs).is_none() {
+            return Some(Refusal::OperationForbidden(price::name(&op)));
+        }
+    }
+    None
+}
+
 /// Builds the metered body of a function that has been read.
 pub(crate) fn instrument(
     body: &FunctionBody<'_>,

@@ -228,7 +228,12 @@ impl<'a> Pass<'a> {
             height_global: gas_global.saturating_add(1),
         };
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
-        let read = body::read(body, &mut validator, features(), &around)?;
+        let read = match body::read(body, &mut validator, features(), &around) {
+            Err(error @ Refusal::Deserialize(_)) => {
+                return Err(body::forbidden(body, self.config).unwrap_or(error).into());
+            }
+            read => read?,
+        };
         self.allocations = validator.into_allocations();
         self.code.function(&body::instrument(body, index, &read, &around)?);
         self.bodies_left = self.bodies_left.saturating_sub(1);
