@@ -348,14 +348,24 @@ async fn two_hundred_nodes_hear_everything_within_half_a_second_as_the_simulator
 
 const FAULTS: Faults = Faults { silent: 30, dropped: 10 };
 
+/// The mesh loses a delivery when all of a node's eight or so neighbours in it fail: one in some
+/// thousands, and meshes are drawn anew in each run. Messages go on until one was lost, at most so
+/// many.
+const MANY: u64 = 600;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_mesh_loses_is_heard_outside_the_mesh_within_five_seconds() {
     let Some(_turn) = turn().await else { return };
     let mut swarm = Swarm::start(GossipSettings::default(), FAULTS).await;
-    let late = swarm.publish(0..40).await;
-    let times = swarm.times(0..40);
+    let (mut sent, mut late) = (0, 0);
+    while sent < MANY && (sent < 40 || swarm.came("iwant") == 0.0) {
+        late += swarm.publish(sent..sent + 20).await;
+        sent += 20;
+    }
+    let times = swarm.times(0..sent);
     println!(
-        "30 % silent, 10 % dropped: p50 {:?}, p99 {:?}, max {:?}, {} asked for, {late} late",
+        "30 % silent, 10 % dropped, {sent} messages: p50 {:?}, p99 {:?}, max {:?}, {} asked for, \
+         {late} late",
         percentile(&times, 0.5),
         percentile(&times, 0.99),
         percentile(&times, 1.0),
@@ -365,12 +375,12 @@ async fn what_the_mesh_loses_is_heard_outside_the_mesh_within_five_seconds() {
     println!("first copies: {pushed} through the mesh, {asked} outside it");
     assert!(asked > 0.0 && asked < pushed, "what came outside the mesh is counted apart");
     swarm.stop().await;
-    assert_eq!((late, times.len()), (0, 40 * (NODES as usize - 1)));
+    assert_eq!((late, times.len()), (0, sent as usize * (NODES as usize - 1)));
 
     // The same faults without gossip outside the mesh: the check above can fail.
     let mut swarm = Swarm::start(GossipSettings::default().mesh_only(), FAULTS).await;
     let mut late = 0;
-    for number in 0..40 {
+    for number in 0..MANY {
         late += swarm.publish(number..number + 1).await;
         if late > 0 {
             println!("the mesh alone loses message {number} for {late} nodes");
