@@ -79,7 +79,7 @@ impl Native {
         reference: &Prepared,
     ) -> Result<(Prepared, usize), NotCompiled> {
         let height = module.max_stack_height;
-        let shape = Shape::of(&module.wasm, height);
+        let shape = Shape::of(module);
         let shape = shape.map_err(|error| NotCompiled::Compiler(error.to_string()))?;
         if !shape.is_for_compiling(height) {
             return Err(NotCompiled::Shape);

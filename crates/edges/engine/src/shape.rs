@@ -4,6 +4,7 @@
 //! it takes a minute. A compile cannot be stopped half-way, so what might take long is not begun.
 //! Frames are bounded here too, because compiled code puts them on the stack of the thread.
 
+use girrona_vm::Instrumented;
 use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 use crate::stack::RUN_BYTES;
@@ -63,15 +64,17 @@ impl Stack {
 }
 
 impl Shape {
-    /// Looks at a module that was instrumented under a law with that stack height.
+    /// Looks at an instrumented module.
     ///
     /// # Errors
     /// When it is not one.
-    pub(crate) fn of(wasm: &[u8], height_max: u32) -> Result<Self, BinaryReaderError> {
+    pub(crate) fn of(module: &Instrumented) -> Result<Self, BinaryReaderError> {
+        let wasm = &module.wasm;
         let mut shape = Self { bytes: wasm.len(), ..Self::default() };
         let mut params = Vec::new();
         let mut functions = Vec::new();
         let mut bodies = 0_usize;
+        let mut frames = module.frames.iter();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {
                 Payload::TypeSection(types) => {
@@ -101,7 +104,7 @@ impl Shape {
                 Payload::CodeSectionEntry(body) => {
                     let ty = functions.get(bodies).and_then(|ty| usize::try_from(*ty).ok());
                     let params = ty.and_then(|ty| params.get(ty)).copied().unwrap_or(0);
-                    let height = height(&body, height_max)?;
+                    let height = frames.next().copied().map_or(0, u64::from);
                     shape.add(&body, u64::try_from(params).unwrap_or(u64::MAX), height)?;
                     bodies += 1;
                 }
@@ -164,19 +167,4 @@ impl Shape {
             && self.carried <= CARRIED_MAX
             && self.stack.fits(height_max)
     }
-}
-
-/// What a frame counts of the stack height: metering says it at the start of each function that
-/// counts at all, in the constant that the height so far must not pass.
-fn height(body: &FunctionBody<'_>, height_max: u32) -> Result<u64, BinaryReaderError> {
-    let mut ops = body.get_operators_reader()?.into_iter();
-    let first = [ops.next().transpose()?, ops.next().transpose()?, ops.next().transpose()?];
-    Ok(match first {
-        [
-            Some(Operator::GlobalGet { .. }),
-            Some(Operator::I32Const { value: room }),
-            Some(Operator::I32GtU),
-        ] => u64::from(height_max.saturating_sub(room.cast_unsigned())),
-        _ => 1,
-    })
 }

@@ -4,8 +4,8 @@
 //! A body becomes two blocks in its function, the inner one with the body's own result:
 //!
 //! ```text
-//! stop unless the frame fits
-//! block                    ;; left only when gas runs out
+//! block                    ;; left only to stop
+//!   leave unless the frame fits
 //!   count the frame
 //!   block (result ...)     ;; the body's own outermost label
 //!     ...
@@ -13,19 +13,19 @@
 //!   take the frame away again
 //!   return
 //! end
-//! -1 to the gas counter, and stop
+//! stop
 //! ```
 //!
-//! - At the start of each region its price is taken from the gas counter; where the counter holds less,
-//!   a branch leaves the outer block. Branches cost an engine far less to translate than a stop at each
-//!   place.
+//! - At the start of each region its price is taken from the gas counter. The first region of a
+//!   function and of a loop leaves the outer block when the counter is below zero. Branches cost an
+//!   engine far less to translate than a stop at each place.
 //! - Before `memory.grow`, `memory.copy`, `memory.fill`: the price of what they are asked for.
 //! - Before `select`: what keeps the interpreter from a mistake (`keep_condition`).
 //! - `return` becomes a branch to the end of the body, so that one place takes the frame away. A
 //!   function that calls no other needs only the check, and keeps its `return`.
 
 use girrona_types::wasm_costs::{OpcodeCosts, WasmConfig};
-use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
+use wasm_encoder::{BlockType, Encode, InstructionSink, ValType};
 use wasmparser::{
     BinaryReader, FuncValidator, FunctionBody, Operator, OperatorsReader, ValidatorResources,
     WasmFeatures,
@@ -114,7 +114,7 @@ impl Kind {
 /// The instructions without control flow that are only copied, by their first byte. Most are, and
 /// need not be built as an [`Operator`].
 #[derive(Debug)]
-pub(crate) struct Copied(Vec<Option<Plain>>);
+pub(crate) struct Copied([Option<Plain>; 256]);
 
 impl Copied {
     pub(crate) fn new(costs: &OpcodeCosts, features: WasmFeatures) -> Self {
@@ -125,7 +125,12 @@ impl Copied {
             let op = OperatorsReader::new(reader).read().ok()?;
             price::plain(&op, costs).filter(|_| Kind::of(&op).is_none())
         };
-        Self((0..=u8::MAX).map(plain).collect())
+        let mut byte = 0_u8;
+        Self([(); 256].map(|()| {
+            let found = plain(byte);
+            byte = byte.wrapping_add(1);
+            found
+        }))
     }
 
     fn at(&self, bytes: &[u8], offset: usize, origin: usize) -> Option<Plain> {
@@ -214,7 +219,8 @@ pub(crate) fn read(
     }
     reader.finish_expression(&validator.visitor(reader.original_position()))?;
     read.regions = regions.finish();
-    let metered = read.regions.iter().filter_map(|region| region.start.height);
+    let metered = read.regions.iter().filter(|region| region.gas > 0);
+    let metered = metered.filter_map(|region| region.start.height);
     let metered = metered.max().map_or(0, |height| height.saturating_add(1));
     read.height = heights.max().max(metered);
     Ok(read)
@@ -233,13 +239,15 @@ pub(crate) fn forbidden(body: &FunctionBody<'_>, config: &WasmConfig) -> Option<
     None
 }
 
-/// Builds the metered body of a function that has been read.
+/// Writes the metered body of a function that has been read to `bytes`. Says what its frame counts
+/// of the stack height.
 pub(crate) fn instrument(
     body: &FunctionBody<'_>,
     function: u32,
     read: &Read,
     around: &Surroundings<'_>,
-) -> Result<Function, Refusal> {
+    bytes: &mut Vec<u8>,
+) -> Result<u32, Refusal> {
     let signature = around.signature(function);
     let mut locals = Vec::new();
     let mut local_count = 0_u32;
@@ -253,34 +261,36 @@ pub(crate) fn instrument(
         return Err(limit("locals of a function", local_count, limits::LOCALS_MAX));
     }
     let scratch = signature.params.saturating_add(local_count);
-    locals.push((1, ValType::I64));
-    locals.push((1, ValType::I32));
+    locals.extend([(1, ValType::I64), (2, ValType::I32)]);
+    locals.len().encode(bytes);
+    for (count, ty) in locals {
+        count.encode(bytes);
+        ty.encode(bytes);
+    }
 
     let frame = frame(local_count, read);
     let mut writer = Writer {
-        function: Function::new(locals),
+        bytes,
         around,
         spare_i64: scratch,
         spare_i32: scratch.saturating_add(1),
+        height_before: scratch.saturating_add(2),
     };
     let counted = frame.filter(|frame| !frame.leaf);
-    if let Some(frame) = frame {
-        writer.stop_unless_room_for(frame.cost);
-    }
     writer.sink().block(BlockType::Empty);
-    if let Some(frame) = counted {
-        writer.count(frame);
+    if let Some(frame) = frame {
+        writer.enter(frame);
     }
     writer.sink().block(signature.result.map_or(BlockType::Empty, BlockType::Result));
 
-    let bytes = body.as_bytes();
+    let source = body.as_bytes();
     let (origin, end) = (body.range().start, body.range().end);
     // Instructions from here on are still to be copied; whatever is added comes after a copy.
     let mut left = reader.original_position();
     let mut copy = |writer: &mut Writer<'_>, to: usize, next: usize| {
         let slice = left.checked_sub(origin).zip(to.checked_sub(origin));
-        if let Some(raw) = slice.and_then(|(from, to)| bytes.get(from..to)) {
-            writer.function.raw(raw.iter().copied());
+        if let Some(raw) = slice.and_then(|(from, to)| source.get(from..to)) {
+            writer.bytes.extend_from_slice(raw);
         }
         left = next;
     };
@@ -316,11 +326,11 @@ pub(crate) fn instrument(
         writer.charge(region);
     }
     copy(&mut writer, end, end);
-    if let Some(frame) = counted {
-        writer.uncount(frame);
+    if counted.is_some() {
+        writer.uncount();
     }
-    writer.out_of_gas();
-    Ok(writer.function)
+    writer.sink().return_().end().unreachable().end();
+    Ok(frame.map_or(0, |frame| frame.cost))
 }
 
 /// What a function takes of the stack limit.
@@ -341,40 +351,48 @@ fn frame(locals: u32, read: &Read) -> Option<Frame> {
 
 /// Writes the added instructions.
 struct Writer<'a> {
-    function: Function,
+    bytes: &'a mut Vec<u8>,
     around: &'a Surroundings<'a>,
     spare_i64: u32,
     spare_i32: u32,
+    /// A local for the stack height without this frame.
+    height_before: u32,
 }
 
 impl Writer<'_> {
     fn sink(&mut self) -> InstructionSink<'_> {
-        self.function.instructions()
+        InstructionSink::new(self.bytes)
     }
 
-    /// Adds a frame to the stack height.
-    fn count(&mut self, frame: Frame) {
-        let (height, cost) = (self.around.height_global, frame.cost.cast_signed());
-        self.sink().global_get(height).i32_const(cost).i32_add().global_set(height);
+    /// Leaves unless the frame fits, and counts it if the function can call others.
+    fn enter(&mut self, frame: Frame) {
+        let (height, before) = (self.around.height_global, self.height_before);
+        let Some(room) = self.around.config.max_stack_height.checked_sub(frame.cost) else {
+            self.sink().unreachable();
+            return;
+        };
+        let mut sink = InstructionSink::new(self.bytes);
+        sink.global_get(height);
+        if !frame.leaf {
+            sink.local_tee(before);
+        }
+        sink.i32_const(room.cast_signed()).i32_gt_u().br_if(0);
+        if !frame.leaf {
+            let cost = frame.cost.cast_signed();
+            sink.local_get(before).i32_const(cost).i32_add().global_set(height);
+        }
     }
 
-    /// Takes a frame away again.
-    fn uncount(&mut self, frame: Frame) {
-        let (height, cost) = (self.around.height_global, frame.cost.cast_signed());
-        self.sink().global_get(height).i32_const(cost).i32_sub().global_set(height);
+    /// Takes the frame away again.
+    fn uncount(&mut self) {
+        let (height, before) = (self.around.height_global, self.height_before);
+        self.sink().local_get(before).global_set(height);
     }
 
-    /// Behind the body's own block: the way out, and the place where a lack of gas leads to.
-    fn out_of_gas(&mut self) {
-        let counter = self.around.gas_global;
-        let mut sink = self.function.instructions();
-        sink.return_().end();
-        sink.i64_const(-1).global_set(counter).unreachable().end();
-    }
-
+    /// Stops unless as many values fit on the stack.
     fn stop_unless_room_for(&mut self, values: u32) {
         let height = self.around.height_global;
-        let mut sink = self.function.instructions();
+        let mut sink = InstructionSink::new(self.bytes);
         match self.around.config.max_stack_height.checked_sub(values) {
             Some(room) => {
                 sink.global_get(height).i32_const(room.cast_signed()).i32_gt_u();
@@ -388,24 +406,23 @@ impl Writer<'_> {
 
     /// Takes the price of a region from the counter.
     fn charge(&mut self, region: &Region) {
-        let (counter, gas) = (self.around.gas_global, i64::from(region.gas));
+        let (counter, spare, gas) = (self.around.gas_global, self.spare_i64, i64::from(region.gas));
+        let mut sink = InstructionSink::new(self.bytes);
+        sink.global_get(counter).i64_const(gas).i64_sub();
+        if !region.checked {
+            sink.global_set(counter);
+            return;
+        }
         // Around the blocks that are open there is the body's own.
         let outer = region.start.nesting.saturating_add(1);
-        self.sink()
-            .global_get(counter)
-            .i64_const(gas)
-            .i64_lt_s()
-            .br_if(outer)
-            .global_get(counter)
-            .i64_const(gas)
-            .i64_sub()
-            .global_set(counter);
+        sink.local_tee(spare).global_set(counter);
+        sink.local_get(spare).i64_const(0).i64_lt_s().br_if(outer);
     }
 
     /// Subtracts the top of the stack from the counter under it and stops below zero.
     fn take(&mut self) {
         let (counter, spare) = (self.around.gas_global, self.spare_i64);
-        let mut sink = self.function.instructions();
+        let mut sink = InstructionSink::new(self.bytes);
         sink.i64_sub().local_tee(spare).global_set(counter);
         sink.local_get(spare).i64_const(0).i64_lt_s();
         sink.if_(BlockType::Empty).unreachable().end();

@@ -43,7 +43,9 @@ struct Open {
 /// Follows the height through one function body.
 #[derive(Debug)]
 pub(crate) struct Heights {
-    open: Vec<Open>,
+    /// The innermost, and what is around it.
+    open: Open,
+    around: Vec<Open>,
     height: u32,
     max: u32,
 }
@@ -52,7 +54,7 @@ impl Heights {
     pub(crate) fn new(function: Signature) -> Self {
         let results = function.results();
         let body = Open { branch_arity: results, end_arity: results, floor: 0, dead: false };
-        Self { open: vec![body], height: 0, max: 0 }
+        Self { open: body, around: Vec::new(), height: 0, max: 0 }
     }
 
     /// The greatest height so far.
@@ -62,7 +64,7 @@ impl Heights {
 
     /// The height here; `None` where code cannot be reached.
     pub(crate) fn here(&self) -> Option<u32> {
-        self.open.last().filter(|open| !open.dead).map(|_| self.height)
+        (!self.open.dead).then_some(self.height)
     }
 
     /// Takes an instruction without control flow.
@@ -73,7 +75,9 @@ impl Heights {
     }
 
     fn reached(&mut self) {
-        self.max = self.max.max(self.here().unwrap_or(0));
+        if !self.open.dead {
+            self.max = self.max.max(self.height);
+        }
     }
 
     /// Takes an instruction with control flow; `callee` is the type of the function that it calls,
@@ -87,15 +91,17 @@ impl Heights {
                 self.enter(results(*blockty), results(*blockty));
             }
             Operator::Else => {
-                if let Some(open) = self.open.last_mut().filter(|open| open.dead) {
-                    open.dead = false;
-                    self.height = self.height.max(open.floor);
+                if self.open.dead {
+                    self.open.dead = false;
+                    self.height = self.height.max(self.open.floor);
                 }
             }
             Operator::End => {
-                if let Some(open) = self.open.pop() {
-                    self.height = open.floor;
-                    self.push(open.end_arity);
+                self.height = self.open.floor;
+                self.push(self.open.end_arity);
+                // At the end of the body nothing follows.
+                if let Some(around) = self.around.pop() {
+                    self.open = around;
                 }
             }
             Operator::Unreachable => self.die(),
@@ -114,7 +120,7 @@ impl Heights {
                 self.die();
             }
             Operator::Return => {
-                self.pop(self.open.first().map_or(0, |body| body.end_arity));
+                self.pop(self.around.first().unwrap_or(&self.open).end_arity);
                 self.die();
             }
             Operator::Call { .. } => self.call(callee),
@@ -135,7 +141,8 @@ impl Heights {
     }
 
     fn enter(&mut self, branch_arity: u32, end_arity: u32) {
-        self.open.push(Open { branch_arity, end_arity, floor: self.height, dead: false });
+        let open = Open { branch_arity, end_arity, floor: self.height, dead: false };
+        self.around.push(std::mem::replace(&mut self.open, open));
     }
 
     fn push(&mut self, values: u32) {
@@ -144,19 +151,17 @@ impl Heights {
 
     /// Dead code may pop what was never pushed; the block around it is not touched by that.
     fn pop(&mut self, values: u32) {
-        let floor = self.open.last().map_or(0, |open| open.floor);
-        self.height = self.height.saturating_sub(values).max(floor.min(self.height));
+        self.height = self.height.saturating_sub(values).max(self.open.floor.min(self.height));
     }
 
     fn die(&mut self) {
-        if let Some(open) = self.open.last_mut() {
-            open.dead = true;
-        }
+        self.open.dead = true;
     }
 
     fn branch_arity(&self, depth: u32) -> u32 {
         let depth = usize::try_from(depth).unwrap_or(usize::MAX);
-        self.open.iter().rev().nth(depth).map_or(0, |open| open.branch_arity)
+        let mut open = std::iter::once(&self.open).chain(self.around.iter().rev());
+        open.nth(depth).map_or(0, |open| open.branch_arity)
     }
 }
 

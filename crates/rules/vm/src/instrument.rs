@@ -44,6 +44,8 @@ pub struct Instrumented {
     pub imports: Vec<Function>,
     /// What the host functions cost.
     pub prices: Arc<Prices>,
+    /// Values that a frame of each function counts, in the order of the bodies.
+    pub frames: Vec<u32>,
     /// Values that all frames together may hold, enforced by the module itself.
     pub max_stack_height: u32,
 }
@@ -98,6 +100,9 @@ struct Pass<'a> {
     gas_global: Option<u32>,
     exported: bool,
     bodies_left: u32,
+    frames: Vec<u32>,
+    /// The body that was written last.
+    metered: Vec<u8>,
     code: CodeSection,
     module: Module,
 }
@@ -117,6 +122,8 @@ impl<'a> Pass<'a> {
             gas_global: None,
             exported: false,
             bodies_left: 0,
+            frames: Vec::new(),
+            metered: Vec::new(),
             code: CodeSection::new(),
             module: Module::new(),
         }
@@ -235,7 +242,9 @@ impl<'a> Pass<'a> {
             read => read?,
         };
         self.allocations = validator.into_allocations();
-        self.code.function(&body::instrument(body, index, &read, &around)?);
+        self.metered.clear();
+        self.frames.push(body::instrument(body, index, &read, &around, &mut self.metered)?);
+        self.code.raw(&self.metered);
         self.bodies_left = self.bodies_left.saturating_sub(1);
         if self.bodies_left == 0 {
             self.module.section(&self.code);
@@ -248,6 +257,7 @@ impl<'a> Pass<'a> {
         Ok(Instrumented {
             wasm: self.module.finish(),
             imports: self.imports,
+            frames: self.frames,
             prices: Arc::new(Prices::new(&self.config.host_function_costs)),
             max_stack_height: self.config.max_stack_height,
         })

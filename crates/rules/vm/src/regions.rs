@@ -8,6 +8,11 @@
 //! - a `block` goes on with the region around it, up to its first branch;
 //! - after an `end`, the region around the block goes on too, unless code in the block may have
 //!   branched further out than to this `end`.
+//!
+//! Not every region has to look whether the counter still holds its price. What a guest does in its
+//! own memory with gas that it does not have is seen by nobody: host functions look before they
+//! answer, and a run that ends below zero ran out of gas, however it ended. So only the regions look
+//! without which a guest could go on for long: at the start of a function and of a loop.
 
 use wasmparser::Operator;
 
@@ -18,6 +23,8 @@ use crate::prepare::Refusal;
 pub(crate) struct Region {
     pub(crate) start: Place,
     pub(crate) gas: u32,
+    /// Begins a function or a loop: here a guest stops that has run out of gas.
+    pub(crate) checked: bool,
 }
 
 /// Between two instructions.
@@ -46,14 +53,17 @@ struct Open {
 /// Finds the regions of one function body.
 #[derive(Debug)]
 pub(crate) struct Regions {
-    open: Vec<Open>,
+    /// The innermost, and what is around it.
+    open: Open,
+    around: Vec<Open>,
     done: Vec<Region>,
 }
 
 impl Regions {
     pub(crate) fn new(start: Place) -> Self {
-        let body = Open { region: Region { start, gas: 0 }, is_loop: false, reaches: 0 };
-        Self { open: vec![body], done: Vec::new() }
+        let region = Region { start, gas: 0, checked: true };
+        let body = Open { region, is_loop: false, reaches: 0 };
+        Self { open: body, around: Vec::new(), done: Vec::new() }
     }
 
     /// Takes an instruction with its price and the place behind it. Call it for each in order.
@@ -64,8 +74,7 @@ impl Regions {
         match op {
             Operator::Block { .. } => {
                 self.add(gas)?;
-                let start = self.open.last().map_or(next, |open| open.region.start);
-                self.enter(start, false);
+                self.enter(self.open.region.start, false);
             }
             Operator::If { .. } => {
                 self.add(gas)?;
@@ -78,13 +87,13 @@ impl Regions {
             Operator::Else => self.close_region(next)?,
             Operator::End => {
                 self.close_region(next)?;
-                let Some(closed) = self.open.pop() else { return Ok(()) };
-                let place = self.open.len();
-                if let Some(outer) = self.open.last_mut() {
-                    outer.reaches = outer.reaches.min(closed.reaches);
-                    if closed.reaches < place {
-                        self.close_region(next)?;
-                    }
+                let place = self.around.len();
+                // At the end of the body nothing follows.
+                let Some(outer) = self.around.pop() else { return Ok(()) };
+                let closed = std::mem::replace(&mut self.open, outer);
+                self.open.reaches = self.open.reaches.min(closed.reaches);
+                if closed.reaches < place {
+                    self.close_region(next)?;
                 }
             }
             Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
@@ -103,16 +112,14 @@ impl Regions {
             Operator::Return => {
                 self.add(gas)?;
                 self.close_region(next)?;
-                if let Some(open) = self.open.last_mut() {
-                    open.reaches = 0;
-                }
+                self.open.reaches = 0;
             }
             _ => self.add(gas)?,
         }
         Ok(())
     }
 
-    /// The regions that cost something, in order of their start.
+    /// The regions that cost something or are checked, in order of their start.
     pub(crate) fn finish(mut self) -> Vec<Region> {
         self.done.sort_unstable_by_key(|region| region.start.offset);
         self.done
@@ -123,28 +130,28 @@ impl Regions {
     /// # Errors
     /// When the price of a region passes 32 bits.
     pub(crate) fn add(&mut self, gas: u32) -> Result<(), Refusal> {
-        if let Some(open) = self.open.last_mut() {
-            open.region.gas = open.region.gas.checked_add(gas).ok_or_else(too_dear)?;
-        }
+        let region = &mut self.open.region;
+        region.gas = region.gas.checked_add(gas).ok_or_else(too_dear)?;
         Ok(())
     }
 
     fn enter(&mut self, start: Place, is_loop: bool) {
-        let reaches = self.open.len();
-        self.open.push(Open { region: Region { start, gas: 0 }, is_loop, reaches });
+        let reaches = self.around.len().saturating_add(1);
+        let region = Region { start, gas: 0, checked: is_loop };
+        let open = Open { region, is_loop, reaches };
+        self.around.push(std::mem::replace(&mut self.open, open));
     }
 
     /// Ends the current region and begins one at `next`. A region that began together with the
     /// one around it is part of that.
     fn close_region(&mut self, next: Place) -> Result<(), Refusal> {
-        let mut innermost = self.open.iter_mut().rev();
-        let Some(open) = innermost.next() else { return Ok(()) };
-        let closed = std::mem::replace(&mut open.region, Region { start: next, gas: 0 });
-        match innermost.next() {
+        let begins = Region { start: next, gas: 0, checked: false };
+        let closed = std::mem::replace(&mut self.open.region, begins);
+        match self.around.last_mut() {
             Some(outer) if outer.region.start.offset == closed.start.offset => {
                 outer.region.gas = outer.region.gas.checked_add(closed.gas).ok_or_else(too_dear)?;
             }
-            _ if closed.gas > 0 => self.done.push(closed),
+            _ if closed.gas > 0 || closed.checked => self.done.push(closed),
             _ => {}
         }
         Ok(())
@@ -152,13 +159,10 @@ impl Regions {
 
     fn branch(&mut self, depth: u32) {
         let depth = usize::try_from(depth).unwrap_or(usize::MAX);
-        let Some(target) = self.open.len().checked_sub(1).and_then(|top| top.checked_sub(depth))
-        else {
-            return;
-        };
-        let backwards = self.open.get(target).is_some_and(|open| open.is_loop);
-        if let Some(open) = self.open.last_mut().filter(|_| !backwards) {
-            open.reaches = open.reaches.min(target);
+        let Some(target) = self.around.len().checked_sub(depth) else { return };
+        let backwards = self.around.get(target).unwrap_or(&self.open).is_loop;
+        if !backwards {
+            self.open.reaches = self.open.reaches.min(target);
         }
     }
 }

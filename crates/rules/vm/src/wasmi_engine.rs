@@ -41,7 +41,7 @@ impl Engine for Interpreter {
 
 /// The module's own stack limit must be the one that is hit. It counts every local and operand of
 /// every frame but no parameters, which their caller's operands pay for, and frames count at least
-/// one when they can recurse; the two scratch locals of metering and the engine's own words per
+/// one when they can recurse; the three locals of metering and the engine's own words per
 /// frame come on top.
 fn config(max_stack_height: u32) -> Config {
     const BYTES_PER_VALUE: usize = 16;
