@@ -11,7 +11,7 @@ use std::{
 
 use casper_types::{Key, StoredValue, TransferAddr, execution::ExecutionResultV1};
 use fjall::{OwnedWriteBatch, PersistMode};
-use girrona_chain::disk::{Commit, DiskResult, ExecutedDeploy, Fate, StoredBlock};
+use girrona_chain::disk::{Commit, DiskResult, ExecutedDeploy, StoredBlock};
 use girrona_state::Commitment as _;
 use girrona_types::{EventId, Height};
 
@@ -20,9 +20,11 @@ use crate::{
     history,
     store::{Prepared, RECENT_VALUE_BYTES, Store},
     tables::{
-        Decision, Doing as _, NewlyExecuted, Redo, Tip, Waiting, by_block, by_proposal, by_root,
-        casper_bytes, fault, height_key, meta, our_bytes, record_key, rewrite, vote_key,
+        Decision, Doing as _, EXECUTED_TOGETHER, Known, NewlyExecuted, Place, Redo, Tip, by_block,
+        by_proposal, by_root, casper_bytes, fault, height_key, meta, our_bytes, record_key,
+        rewrite, vote_key,
     },
+    waiting::Why,
 };
 
 /// A body that came with a proposal is kept for so many blocks, in case it gets into one of them.
@@ -61,9 +63,11 @@ impl Store {
             height,
             self.options.state_history_blocks,
         )?;
-        self.put_deploys(&mut batch, height, &block, &deploys, &records)?;
+        self.put_deploys(&mut batch, height, &deploys, &records)?;
         self.drop_undecided(&mut batch, height)?;
         let dropped = self.drop_bodies(&mut batch, height, &deploys);
+        let leaving = deploys.iter().map(|deploy| &deploy.hash).chain(&dropped);
+        self.waiting.leave(&self.shared.tables, &mut batch, leaving);
 
         let tables = &self.shared.tables;
         batch.insert(&tables.blocks, height_key(height), casper_bytes("a block", &block)?);
@@ -97,12 +101,7 @@ impl Store {
         self.broken = false;
 
         self.learn(changes, &prepared);
-        for deploy in &deploys {
-            self.waiting.remove(&deploy.hash);
-        }
-        for hash in dropped {
-            self.waiting.remove(&hash);
-        }
+        self.waiting.left(deploys.iter().map(|deploy| &deploy.hash).chain(&dropped));
         self.undecided = self.undecided.split_off(&height.next());
         self.votes = self.votes.split_off(&height.next());
         let Decision { proposal, certificate } = decision;
@@ -133,46 +132,57 @@ impl Store {
         &self,
         batch: &mut OwnedWriteBatch,
         height: Height,
-        block: &casper_types::BlockV1,
         deploys: &[ExecutedDeploy],
         records: &BTreeMap<Key, StoredValue>,
     ) -> DiskResult<()> {
         let tables = &self.shared.tables;
-        let fate = our_bytes("a fate", &Fate::Executed(height))?;
+        let doing = || "make bytes of an execution";
         let mut transfers: Vec<TransferAddr> = Vec::new();
         // There are thousands in a block, so they share their buffers.
-        let (mut approvals, mut result, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
-        for deploy in deploys {
-            rewrite(&mut approvals, "approvals", &deploy.approvals)?;
-            rewrite(&mut result, "a result", &deploy.result)?;
-            let executed = NewlyExecuted {
-                height,
-                block: block.hash().inner().value(),
-                approvals: &approvals,
-                result: &result,
-                phases: &deploy.phases,
-            };
+        let (mut approvals, mut result, mut info) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut known, mut bytes) = (Vec::new(), Vec::new());
+        let mut place = Place { height, index: 0 };
+        for together in deploys.chunks(EXECUTED_TOGETHER) {
+            let (key, _) = place.in_table();
             bytes.clear();
-            borsh::to_writer(&mut bytes, &executed).doing(|| "make bytes of an execution")?;
-            let name = deploy.hash.as_ref();
-            batch.insert(&tables.executed, name, bytes.as_slice());
-            batch.insert(&tables.fates, name, fate.as_slice());
-            if self.waiting.contains_key(&deploy.hash) {
-                batch.remove(&tables.waiting, name);
+            let count = u32::try_from(together.len()).doing(doing)?;
+            borsh::to_writer(&mut bytes, &count).doing(doing)?;
+            for deploy in together {
+                rewrite(&mut approvals, "approvals", &deploy.approvals)?;
+                rewrite(&mut result, "a result", &deploy.result)?;
+                info.clear();
+                if let Some(record) = records.get(&Key::DeployInfo(deploy.hash)) {
+                    rewrite(&mut info, "a record", record)?;
+                }
+                let executed = NewlyExecuted {
+                    approvals: &approvals,
+                    result: &result,
+                    info: &info,
+                    phases: &deploy.phases,
+                };
+                borsh::to_writer(&mut bytes, &executed).doing(doing)?;
+                known.clear();
+                borsh::to_writer(&mut known, &Known::Executed(place)).doing(doing)?;
+                batch.insert(&tables.fates, deploy.hash.as_ref(), known.as_slice());
+                place.index = place.index.saturating_add(1);
+                // A failed deploy lists transfers that were undone; those have no record.
+                let (ExecutionResultV1::Success { transfers: made, .. }
+                | ExecutionResultV1::Failure { transfers: made, .. }) = &deploy.result;
+                transfers.extend(
+                    made.iter().filter(|made| records.contains_key(&Key::Transfer(**made))),
+                );
             }
-            // A failed deploy lists transfers that were undone; those have no record.
-            let (ExecutionResultV1::Success { transfers: made, .. }
-            | ExecutionResultV1::Failure { transfers: made, .. }) = &deploy.result;
-            transfers
-                .extend(made.iter().filter(|made| records.contains_key(&Key::Transfer(**made))));
+            batch.insert(&tables.executed, key, bytes.as_slice());
         }
         if !transfers.is_empty() {
             let bytes = casper_bytes("transfers", &transfers)?;
             batch.insert(&tables.transfers, height_key(height), bytes);
         }
         for (key, record) in records {
-            rewrite(&mut bytes, "a record", record)?;
-            batch.insert(&tables.records, record_key(key)?, bytes.as_slice());
+            if !matches!(key, Key::DeployInfo(_)) {
+                rewrite(&mut bytes, "a record", record)?;
+                batch.insert(&tables.records, record_key(key)?, bytes.as_slice());
+            }
         }
         Ok(())
     }
@@ -200,18 +210,18 @@ impl Store {
     ) -> Vec<casper_types::DeployHash> {
         let executed: std::collections::BTreeSet<_> =
             deploys.iter().map(|deploy| deploy.hash).collect();
-        let is_over = |waiting: &Waiting| match waiting {
-            Waiting::Kept(tip) => tip.0.saturating_add(KEPT_BLOCKS) < height.0,
-            Waiting::Accepted(_) => false,
+        let is_over = |why: Why| match why {
+            Why::Kept(tip) => tip.0.saturating_add(KEPT_BLOCKS) < height.0,
+            Why::Accepted(_) => false,
         };
         let over: Vec<_> = self
             .waiting
             .iter()
-            .filter(|(hash, waiting)| is_over(waiting) && !executed.contains(*hash))
+            .filter(|(hash, why)| is_over(*why) && !executed.contains(*hash))
             .map(|(hash, _)| *hash)
             .collect();
         for hash in &over {
-            batch.remove(&self.shared.tables.waiting, hash.as_ref());
+            batch.remove(&self.shared.tables.fates, hash.as_ref());
             batch.remove(&self.shared.tables.deploys, hash.as_ref());
         }
         over

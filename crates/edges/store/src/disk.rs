@@ -16,9 +16,10 @@ use crate::{
     faults::{Moment, Write},
     store::Store,
     tables::{
-        Doing as _, Waiting, by_block, casper_bytes, fault, height_key, meta, our_bytes,
+        Doing as _, Known, by_block, casper_bytes, fault, height_key, meta, our_bytes,
         signature_key, vote_key,
     },
+    waiting::Why,
 };
 
 impl Disk for Store {
@@ -48,8 +49,8 @@ impl Disk for Store {
 
     fn fate(&self, hash: &DeployHash) -> DiskResult<Option<Fate>> {
         match self.waiting.get(hash) {
-            Some(Waiting::Accepted(_)) => Ok(Some(Fate::Pending)),
-            Some(Waiting::Kept(_)) | None => self.shared.fate(hash),
+            Some(why) => Ok(Known::from(why).fate()),
+            None => self.shared.fate(hash),
         }
     }
 
@@ -57,9 +58,9 @@ impl Disk for Store {
         let mut pending: Vec<_> = self
             .waiting
             .iter()
-            .filter_map(|(hash, waiting)| match waiting {
-                Waiting::Accepted(at) => Some((*at, *hash)),
-                Waiting::Kept(_) => None,
+            .filter_map(|(hash, why)| match why {
+                Why::Accepted(at) => Some((at, *hash)),
+                Why::Kept(_) => None,
             })
             .collect();
         pending.sort_unstable();
@@ -78,8 +79,8 @@ impl Disk for Store {
         }
         let mut batch = self.shared.tables.db.batch();
         let tables = &self.shared.tables;
-        let waiting = Waiting::Accepted(now.millis());
-        let fate = our_bytes("a fate", &Fate::Pending)?;
+        let why = Why::Accepted(now.millis());
+        let mut hashes = Vec::with_capacity(deploys.len());
         let mut events = Vec::with_capacity(deploys.len());
         for deploy in deploys {
             let hash = *deploy.hash();
@@ -89,16 +90,16 @@ impl Disk for Store {
                     format!("it was executed in block {height}"),
                 ));
             }
-            let name = hash.as_ref();
-            batch.insert(&tables.deploys, name, casper_bytes("a deploy", deploy.as_ref())?);
-            batch.insert(&tables.waiting, name, our_bytes("a waiting deploy", &waiting)?);
-            batch.insert(&tables.fates, name, fate.as_slice());
+            let body = casper_bytes("a deploy", deploy.as_ref())?;
+            batch.insert(&tables.deploys, hash.as_ref(), body);
+            hashes.push(hash);
             events.push(Event::DeployAccepted(hash));
         }
+        self.waiting.join(tables, &mut batch, &hashes, why)?;
         let ids = self.tell(&mut batch, &events)?;
         self.write(Write::Accept, batch, || format!("store {} deploys", deploys.len()))?;
+        self.waiting.joined(&hashes, why);
         for deploy in deploys {
-            self.waiting.insert(*deploy.hash(), waiting);
             let mut recent = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
             recent.insert(*deploy.hash(), Arc::clone(deploy));
         }
@@ -108,18 +109,18 @@ impl Disk for Store {
 
     fn keep_body(&mut self, deploy: &Arc<Deploy>) -> DiskResult<()> {
         let hash = *deploy.hash();
-        if self.waiting.contains_key(&hash) || self.shared.fate(&hash)?.is_some() {
+        if self.waiting.get(&hash).is_some() || self.shared.fate(&hash)?.is_some() {
             return Ok(());
         }
         let tip = self.shared.published().tip.map_or(0, |tip| tip.block.height());
-        let waiting = Waiting::Kept(Height(tip));
+        let why = Why::Kept(Height(tip));
         let mut batch = self.shared.tables.db.batch();
         let tables = &self.shared.tables;
-        let name = hash.as_ref();
-        batch.insert(&tables.deploys, name, casper_bytes("a deploy", deploy.as_ref())?);
-        batch.insert(&tables.waiting, name, our_bytes("a waiting deploy", &waiting)?);
+        let body = casper_bytes("a deploy", deploy.as_ref())?;
+        batch.insert(&tables.deploys, hash.as_ref(), body);
+        self.waiting.join(tables, &mut batch, &[hash], why)?;
         self.write(Write::Body, batch, || format!("store the body of deploy {hash}"))?;
-        self.waiting.insert(hash, waiting);
+        self.waiting.joined(&[hash], why);
         let mut recent = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
         recent.insert(hash, Arc::clone(deploy));
         Ok(())
@@ -131,21 +132,19 @@ impl Disk for Store {
         }
         let mut batch = self.shared.tables.db.batch();
         let tables = &self.shared.tables;
-        let fate = our_bytes("a fate", &Fate::Expired(now.millis()))?;
+        let fate = our_bytes("a fate", &Known::Expired(now.millis()))?;
         let mut events = Vec::with_capacity(hashes.len());
         for hash in hashes {
-            if !matches!(self.waiting.get(hash), Some(Waiting::Accepted(_))) {
+            if !matches!(self.waiting.get(hash), Some(Why::Accepted(_))) {
                 return Err(fault(format!("expire deploy {hash}"), "it is not pending"));
             }
-            batch.remove(&tables.waiting, hash.as_ref());
             batch.insert(&tables.fates, hash.as_ref(), fate.as_slice());
             events.push(Event::DeployExpired(*hash));
         }
+        self.waiting.leave(tables, &mut batch, hashes);
         let ids = self.tell(&mut batch, &events)?;
         self.write(Write::Expire, batch, || format!("expire {} deploys", hashes.len()))?;
-        for hash in hashes {
-            self.waiting.remove(hash);
-        }
+        self.waiting.left(hashes);
         self.told(&ids);
         Ok(ids)
     }

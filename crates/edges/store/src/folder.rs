@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Changes whenever a newer program can no longer read what an older one wrote, or the other way.
-const FORMAT: &str = "girrona store 1\n";
+const FORMAT: &str = "girrona store 2\n";
 
 type BoxError = Box<dyn Error + Send + Sync>;
 

@@ -29,6 +29,7 @@ mod recent;
 mod store;
 mod tables;
 mod tree;
+mod waiting;
 
 pub use content::{ContentError, ContentStore};
 pub use faults::{Faults, Moment, Write};

@@ -14,7 +14,7 @@ use casper_types::{
     BlockHash, BlockV1, Deploy, DeployHash, Digest, Key, StoredValue, Timestamp, TransferAddr,
     execution::ExecutionResultV1,
 };
-use fjall::Readable as _;
+use fjall::{Readable as _, Snapshot};
 use girrona_chain::disk::{DiskResult, Fate, Phases, StoredBlock};
 use girrona_types::{Event, EventId, FinalitySignature, Height, Proposal, ProposalHash};
 
@@ -22,8 +22,8 @@ use crate::{
     history::StateAt,
     recent::Recent,
     tables::{
-        Decision, Doing as _, Executed, Tables, Waiting, by_block, by_proposal, by_root, caspers,
-        fault, height_in, height_key, ours, record_key,
+        Decision, Doing as _, Executed, Known, Place, Tables, by_block, by_proposal, by_root,
+        caspers, fault, height_in, height_key, ours, record_key,
     },
     tree::Tree,
 };
@@ -118,6 +118,10 @@ impl Shared {
     }
 
     pub(crate) fn fate(&self, hash: &DeployHash) -> DiskResult<Option<Fate>> {
+        Ok(self.known(hash)?.and_then(Known::fate))
+    }
+
+    fn known(&self, hash: &DeployHash) -> DiskResult<Option<Known>> {
         let bytes = self
             .tables
             .fates
@@ -247,20 +251,25 @@ impl StoreReader {
         let get = |table| snapshot.get(table, hash.as_ref());
         let Some(body) = get(&tables.deploys).doing(doing)? else { return Ok(None) };
         let mut deploy: Deploy = caspers("deploy", &body)?;
-        let fate = get(&tables.fates).doing(doing)?;
-        let mut fate: Option<Fate> = fate.map(|bytes| ours("fate", &bytes)).transpose()?;
+        let known = get(&tables.fates).doing(doing)?;
+        let known: Option<Known> = known.map(|bytes| ours("fate", &bytes)).transpose()?;
+        let mut fate = known.and_then(Known::fate);
+        let accepted_at = match known {
+            Some(Known::Pending(at)) => Some(Timestamp::from(at)),
+            _ => None,
+        };
         let mut execution = None;
-        if let Some(Fate::Executed(height)) = fate {
-            if self.is_published(height) {
-                let bytes = get(&tables.executed).doing(doing)?;
-                let bytes = bytes.ok_or_else(|| fault(doing(), "its result is missing"))?;
-                let record: Executed = ours("execution", &bytes)?;
+        if let Some(Known::Executed(place)) = known {
+            if self.is_published(place.height) {
+                let record = executed(&snapshot, tables, place)?;
                 let approvals: BTreeSet<_> =
                     caspers::<Vec<_>>("approvals", &record.approvals)?.into_iter().collect();
                 deploy = deploy.with_approvals(approvals);
+                let block = self.shared.block(place.height)?;
+                let block = block.ok_or_else(|| fault(doing(), "its block is missing"))?;
                 execution = Some(Execution {
-                    block: BlockHash::new(Digest::from(record.block)),
-                    height: record.height,
+                    block: *block.block.hash(),
+                    height: place.height,
                     result: caspers("result", &record.result)?,
                     phases: record.phases,
                 });
@@ -268,31 +277,30 @@ impl StoreReader {
                 fate = Some(Fate::Pending);
             }
         }
-        let waiting = get(&tables.waiting).doing(doing)?;
-        let waiting = waiting.map(|bytes| ours("waiting deploy", &bytes)).transpose()?;
-        let accepted_at = match waiting {
-            Some(Waiting::Accepted(at)) => Some(Timestamp::from(at)),
-            Some(Waiting::Kept(_)) | None => None,
-        };
         Ok(Some(StoredDeploy { deploy, fate, accepted_at, execution }))
     }
 
-    /// Hashes of pending deploys, at most this many, ordered by hash.
+    /// Hashes of pending deploys, at most this many: those that have waited longest, ordered by hash.
     ///
     /// # Errors
     /// As [`StoreReader::block`].
     pub fn pending(&self, limit: usize) -> DiskResult<Vec<DeployHash>> {
-        let mut hashes = Vec::new();
-        for entry in self.shared.tables.snapshot().iter(&self.shared.tables.waiting) {
-            if hashes.len() >= limit {
-                break;
-            }
-            let (hash, waiting) = entry.into_inner().doing(|| "list the pending deploys")?;
-            if let Waiting::Accepted(_) = ours("waiting deploy", &waiting)? {
-                hashes.push(caspers("deploy hash", &hash)?);
+        let doing = || "list the pending deploys";
+        let snapshot = self.shared.tables.snapshot();
+        let mut pending = BTreeSet::new();
+        for entry in snapshot.iter(&self.shared.tables.waiting) {
+            for hash in ours::<Vec<[u8; 32]>>("group of deploys", &entry.value().doing(doing)?)? {
+                if pending.len() >= limit {
+                    return Ok(pending.into_iter().collect());
+                }
+                let known = snapshot.get(&self.shared.tables.fates, hash).doing(doing)?;
+                let known = known.map(|bytes| ours("fate", &bytes)).transpose()?;
+                if let Some(Known::Pending(_)) = known {
+                    pending.insert(caspers("deploy hash", &hash)?);
+                }
             }
         }
-        Ok(hashes)
+        Ok(pending.into_iter().collect())
     }
 
     /// Addresses of the transfers of a block, in order of execution; see [`StoreReader::record`].
@@ -314,12 +322,17 @@ impl StoreReader {
     /// # Errors
     /// As [`StoreReader::block`].
     pub fn record(&self, key: &Key) -> DiskResult<Option<StoredValue>> {
-        let bytes = self
-            .shared
-            .tables
-            .records
-            .get(record_key(key)?)
-            .doing(|| format!("read the record {}", key.to_formatted_string()))?;
+        let doing = || format!("read the record {}", key.to_formatted_string());
+        let tables = &self.shared.tables;
+        if let Key::DeployInfo(hash) = key {
+            let Some(Known::Executed(place)) = self.shared.known(hash)? else { return Ok(None) };
+            let record = executed(&tables.snapshot(), tables, place)?;
+            if record.info.is_empty() {
+                return Ok(None);
+            }
+            return caspers("record", &record.info).map(Some);
+        }
+        let bytes = tables.records.get(record_key(key)?).doing(doing)?;
         bytes.map(|bytes| caspers("record", &bytes)).transpose()
     }
 
@@ -421,4 +434,17 @@ impl Shared {
             _lock: lock,
         }
     }
+}
+
+/// What is stored of a deploy of a block.
+fn executed(snapshot: &Snapshot, tables: &Tables, place: Place) -> DiskResult<Executed> {
+    let doing = || format!("read deploy {} of block {}", place.index, place.height);
+    let (key, number) = place.in_table();
+    let together = snapshot.get(&tables.executed, key).doing(doing)?;
+    let together = together.ok_or_else(|| fault(doing(), "its result is missing"))?;
+    let mut together: Vec<Executed> = ours("executions", &together)?;
+    if number >= together.len() {
+        return Err(fault(doing(), "its result is missing"));
+    }
+    Ok(together.swap_remove(number))
 }

@@ -1,7 +1,7 @@
 //! The one writer of a store: opening, recovering, and the state of the tip.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
@@ -20,10 +20,10 @@ use crate::{
     reader::Shared,
     recent::Recent,
     tables::{
-        Doing as _, Redo, Tip, Waiting, casper_bytes, caspers, fault, height_in, meta, our_bytes,
-        ours,
+        Doing as _, Redo, Tip, casper_bytes, caspers, fault, height_in, meta, our_bytes, ours,
     },
     tree::TreeWriter,
+    waiting::Waiting,
 };
 
 /// Values of the tip's state kept decoded: this many to twice as many.
@@ -50,7 +50,7 @@ pub struct Store {
     pub(crate) values: RecentValues,
     pub(crate) bodies: Mutex<Recent<DeployHash, Arc<Deploy>>>,
     /// Deploys that are here and in no block.
-    pub(crate) waiting: HashMap<DeployHash, Waiting>,
+    pub(crate) waiting: Waiting,
     /// Stored proposals of heights that are not decided.
     pub(crate) undecided: BTreeMap<Height, BTreeSet<ProposalHash>>,
     /// How many votes are logged, by height.
@@ -105,7 +105,7 @@ impl Store {
             prepared: None,
             values: Mutex::new(Recent::new(RECENT_VALUES)),
             bodies: Mutex::new(Recent::new(RECENT_DEPLOYS)),
-            waiting: HashMap::new(),
+            waiting: Waiting::default(),
             undecided: BTreeMap::new(),
             votes: BTreeMap::new(),
             next_event: 0,
@@ -189,10 +189,7 @@ impl Store {
             let group: Vec<Event> = ours("events", &group)?;
             self.next_event = height_in(&first)?.0.saturating_add(group.len() as u64);
         }
-        for entry in tables.waiting.iter() {
-            let (hash, waiting) = entry.into_inner().doing(doing)?;
-            self.waiting.insert(caspers("deploy hash", &hash)?, ours("waiting", &waiting)?);
-        }
+        self.waiting = Waiting::load(tables)?;
         for entry in tables.proposals.iter() {
             let (hash, proposal) = entry.into_inner().doing(doing)?;
             let hash =

@@ -10,8 +10,11 @@ use casper_types::{
     BlockHash, Digest, Key, PublicKey,
     bytesrepr::{self, FromBytes, ToBytes},
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Snapshot};
-use girrona_chain::disk::{DiskError, DiskResult, Phases};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode,
+    Snapshot,
+};
+use girrona_chain::disk::{DiskError, DiskResult, Fate, Phases};
 use girrona_types::{CommitCertificate, Height, Proposal, ProposalHash};
 
 use crate::options::Options;
@@ -31,15 +34,15 @@ pub(crate) struct Tables {
     pub(crate) heights: Keyspace,
     /// deploy hash -> deploy, with the approvals it was accepted with.
     pub(crate) deploys: Keyspace,
-    /// deploy hash -> fate.
+    /// deploy hash -> [`Known`].
     pub(crate) fates: Keyspace,
-    /// deploy hash -> [`Waiting`].
+    /// number of a group -> hashes of deploys that came together; see `waiting.rs`.
     pub(crate) waiting: Keyspace,
-    /// deploy hash -> [`Executed`].
+    /// height, number -> [`EXECUTED_TOGETHER`] times [`Executed`].
     pub(crate) executed: Keyspace,
     /// height -> addresses of its transfers, in order.
     pub(crate) transfers: Keyspace,
-    /// key -> record that is not part of the state.
+    /// key -> record of a transfer, which is not part of the state.
     pub(crate) records: Keyspace,
     /// id of the first -> events with consecutive ids.
     pub(crate) events: Keyspace,
@@ -91,32 +94,69 @@ pub(crate) struct Decision {
     pub(crate) certificate: Option<CommitCertificate>,
 }
 
-/// Why a deploy is here that is in no block.
+/// What is known of a deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) enum Waiting {
-    /// It was accepted at this time, in milliseconds since 1970, and is pending.
-    Accepted(u64),
-    /// It came with a proposal when the tip was at this height.
+pub(crate) enum Known {
+    /// Accepted at this time, in milliseconds since 1970; it waits for a block.
+    Pending(u64),
+    /// It came with a proposal when the tip was at this height, and waits for a block.
     Kept(Height),
+    /// It expired at this time, in milliseconds since 1970.
+    Expired(u64),
+    /// It is in a block.
+    Executed(Place),
 }
 
-/// A deploy in a block. Approvals and result are in bytesrepr.
+impl Known {
+    /// What became of it. One that only came with a proposal has no fate.
+    pub(crate) const fn fate(self) -> Option<Fate> {
+        match self {
+            Self::Pending(_) => Some(Fate::Pending),
+            Self::Kept(_) => None,
+            Self::Expired(at) => Some(Fate::Expired(at)),
+            Self::Executed(place) => Some(Fate::Executed(place.height)),
+        }
+    }
+}
+
+/// Which deploy of which block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Place {
+    pub(crate) height: Height,
+    pub(crate) index: u32,
+}
+
+/// Deploys of a block in one value of the table `executed`. They stand there in the order of blocks,
+/// so that nothing is moved when the table is compacted.
+pub(crate) const EXECUTED_TOGETHER: usize = 16;
+
+impl Place {
+    /// The key of the value that it stands in, and its number there.
+    pub(crate) fn in_table(self) -> ([u8; 12], usize) {
+        let together = u32::try_from(EXECUTED_TOGETHER).unwrap_or(u32::MAX);
+        let mut key = [0; 12];
+        key[..8].copy_from_slice(&height_key(self.height));
+        key[8..].copy_from_slice(&(self.index / together).to_be_bytes());
+        (key, usize::try_from(self.index % together).unwrap_or(usize::MAX))
+    }
+}
+
+/// A deploy in a block. All but phases are in bytesrepr.
 #[derive(Clone, Debug, BorshDeserialize)]
 pub(crate) struct Executed {
-    pub(crate) height: Height,
-    pub(crate) block: [u8; 32],
     pub(crate) approvals: Vec<u8>,
     pub(crate) result: Vec<u8>,
+    /// Its `DeployInfo` record, empty if it has none.
+    pub(crate) info: Vec<u8>,
     pub(crate) phases: Phases,
 }
 
 /// [`Executed`] as it is written: everything in it is borrowed.
 #[derive(Debug, BorshSerialize)]
 pub(crate) struct NewlyExecuted<'a> {
-    pub(crate) height: Height,
-    pub(crate) block: [u8; 32],
     pub(crate) approvals: &'a [u8],
     pub(crate) result: &'a [u8],
+    pub(crate) info: &'a [u8],
     pub(crate) phases: &'a Phases,
 }
 
@@ -132,6 +172,8 @@ impl Tables {
         let db = Database::builder(dir)
             .cache_size(options.record_cache_mib << 20)
             .max_journaling_size(JOURNAL_BYTES)
+            // A journal lives for minutes; what stays is compressed when it is written out.
+            .journal_compression(CompressionType::None)
             // One of two would spin as long as the other one compacts.
             .worker_threads(1)
             .open()?;
@@ -142,11 +184,17 @@ impl Tables {
                 KeyspaceCreateOptions::default().max_memtable_size(memory_mib << 20)
             })
         };
+        // Wasm is written once, beside its table: compactions move what points to it.
+        let deploys = db.keyspace("deploys", || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(16 << 20)
+                .with_kv_separation(Some(KvSeparationOptions::default()))
+        })?;
         Ok(Self {
             blocks: table("blocks", 4)?,
             decisions: table("decisions", 8)?,
             heights: table("heights", 1)?,
-            deploys: table("deploys", 16)?,
+            deploys,
             fates: table("fates", 4)?,
             waiting: table("waiting", 4)?,
             executed: table("executed", 16)?,
@@ -312,17 +360,11 @@ mod tests {
     #[test]
     fn what_is_written_of_an_execution_is_read_again() {
         let phases = Phases { at: [(Phase::Received, 5), (Phase::Executed, 6)].into() };
-        let written = NewlyExecuted {
-            height: Height(4),
-            block: [3; 32],
-            approvals: &[1, 2],
-            result: &[],
-            phases: &phases,
-        };
+        let written =
+            NewlyExecuted { approvals: &[1, 2], result: &[], info: &[3], phases: &phases };
         let bytes = our_bytes("an execution", &written).unwrap();
-        let Executed { height, block, approvals, result, phases: read } =
-            ours("execution", &bytes).unwrap();
-        assert_eq!((height, block, approvals, result), (Height(4), [3; 32], vec![1, 2], vec![]));
+        let Executed { approvals, result, info, phases: read } = ours("execution", &bytes).unwrap();
+        assert_eq!((approvals, result, info), (vec![1, 2], vec![], vec![3]));
         assert_eq!(read, phases);
     }
 }

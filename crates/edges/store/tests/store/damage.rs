@@ -36,10 +36,10 @@ fn a_folder_in_use_is_refused_until_its_last_reader_is_gone() {
 #[test]
 fn a_folder_of_another_format_is_refused_and_left_alone() {
     let (dir, _) = made();
-    fs::write(dir.path().join("data/format"), "girrona store 2\n").unwrap();
+    fs::write(dir.path().join("data/format"), "girrona store 9\n").unwrap();
     let refused = Store::open(dir.path(), &options()).unwrap_err().to_string();
     assert!(
-        refused.contains("holds \"girrona store 2\" and this program reads \"girrona store 1\""),
+        refused.contains("holds \"girrona store 9\" and this program reads \"girrona store 2\""),
         "{refused}"
     );
     assert!(dir.path().join("data/state").exists());

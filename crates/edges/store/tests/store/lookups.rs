@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use casper_types::{Key, Timestamp};
-use girrona_chain::{Disk, disk::Fate};
+use girrona_chain::{
+    Disk,
+    disk::{ExecutedDeploy, Fate, Phase, Phases},
+};
 use girrona_state::Reader;
 use girrona_types::Height;
 
@@ -106,4 +109,68 @@ fn a_root_leads_to_the_last_height_that_has_it() {
     assert_eq!(root, chain.states[3].root());
     assert_eq!(store.reader().height_of_root(&root).unwrap(), Some(Height(3)));
     assert_eq!(store.reader().height_of_root(&Default::default()).unwrap(), None);
+}
+
+#[test]
+fn each_of_many_deploys_in_a_block_has_its_own_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let mut chain = Chain::default();
+    chain.live(&mut store, 0, |_, _| {}).unwrap();
+    let many: Vec<_> = (0..45).map(|number| Arc::new(deploy(5_000 + number))).collect();
+    let mut commit = chain.commit(1);
+    let one = commit.deploys[0].clone();
+    commit.deploys = many
+        .iter()
+        .zip(0..)
+        .map(|(deploy, at)| {
+            let phases = Phases { at: [(Phase::Received, at)].into() };
+            ExecutedDeploy { hash: *deploy.hash(), phases, ..one.clone() }
+        })
+        .collect();
+    store.accept(&many, Timestamp::from(1)).unwrap();
+    store.commit(commit).unwrap();
+    drop(store);
+    let reader = open(dir.path()).reader();
+    for (deploy, at) in many.iter().zip(0..) {
+        let found = reader.deploy(deploy.hash()).unwrap().unwrap();
+        assert_eq!(found.execution.unwrap().phases.at[&Phase::Received], at);
+        assert_eq!(reader.record(&Key::DeployInfo(*deploy.hash())).unwrap(), None);
+    }
+}
+
+#[test]
+fn who_waits_is_the_same_after_a_restart_however_groups_fell_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let mut chain = Chain::default();
+    chain.live(&mut store, 0, |_, _| {}).unwrap();
+    let others: Vec<_> = (0..6).map(|number| Arc::new(deploy(7_000 + number))).collect();
+    let hash = |number: usize| *others[number].hash();
+    store.keep_body(&others[5]).unwrap();
+    store.accept(&others[0..3], Timestamp::from(1)).unwrap();
+    store.accept(&others[3..], Timestamp::from(2)).unwrap();
+    store.accept(&deploys(1), Timestamp::from(3)).unwrap();
+    store.commit(chain.commit(1)).unwrap();
+    store.expire(&[hash(0), hash(3), hash(4)], Timestamp::from(4)).unwrap();
+    for restarted in [false, true] {
+        if restarted {
+            drop(store);
+            store = open(dir.path());
+        }
+        let mut waiting: Vec<_> = [1, 2, 5].map(hash).into();
+        waiting.push(*deploys(1)[3].hash());
+        waiting.sort_unstable();
+        assert_eq!(store.reader().pending(100).unwrap(), waiting, "{restarted}");
+        let mut found = store.pending().unwrap();
+        assert_eq!(found.iter().map(|(_, at)| at.millis()).collect::<Vec<_>>(), [1, 1, 2, 3]);
+        found.sort_unstable_by_key(|(deploy, _)| *deploy.hash());
+        assert!(found.iter().map(|(deploy, _)| *deploy.hash()).eq(waiting));
+        assert_eq!(store.fate(&hash(3)).unwrap(), Some(Fate::Expired(4)));
+    }
+    store.expire(&[hash(1), hash(2), hash(5)], Timestamp::from(5)).unwrap();
+    store.expire(&[*deploys(1)[3].hash()], Timestamp::from(5)).unwrap();
+    store.accept(&[Arc::new(deploy(8_000))], Timestamp::from(6)).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).pending().unwrap().len(), 1);
 }
