@@ -1,5 +1,5 @@
 //! Measures how fast content comes from one and from three providers, and what it costs when one
-//! of four is killed, one sends wrong bytes and one stalls. Each provider is a process of its own,
+//! of four is killed, one sends wrong bytes and one stalls, midway or from the first want. Each provider is a process of its own,
 //! on loopback, with the blocks in memory.
 //!
 //! `cargo run --release -p girrona-net --example content -- [MIB] [ROUNDS] [TRANSPORT] [faults]`,
@@ -35,6 +35,8 @@ enum Manner {
     Wrong,
     /// It gives so many blocks and then none for a long time.
     Stalls,
+    /// It says that it has everything and gives nothing.
+    Silent,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,12 @@ impl Shelf {
 impl Blocks for Shelf {
     fn get(&self, cid: &Cid) -> io::Result<Option<Bytes>> {
         let given = self.given.fetch_add(1, Ordering::Relaxed);
-        if self.manner == Manner::Stalls && given > 20 {
+        let is_silent = match self.manner {
+            Manner::Honest | Manner::Wrong => false,
+            Manner::Stalls => given > 20,
+            Manner::Silent => true,
+        };
+        if is_silent {
             std::thread::sleep(Duration::from_secs(30));
         }
         let block = self.find(cid);
@@ -202,37 +209,65 @@ async fn run(mib: usize, manners: &[Manner], kill: bool, listen: &str) -> Result
     Ok(Run { fetched, providers: manners.len(), scored })
 }
 
-async fn measure(
-    name: &str,
-    rounds: usize,
-    mib: usize,
-    manners: &[Manner],
+/// Who provides, and what is seen of several runs.
+struct Scene {
+    name: &'static str,
+    manners: Vec<Manner>,
     kill: bool,
-    listen: &str,
-) -> Result<f64, Failure> {
-    let mut speeds = Vec::new();
-    let (mut duplicates, mut offenders) = (0.0_f64, usize::MAX);
-    for _ in 0..rounds {
-        let Run { fetched, providers, scored } = run(mib, manners, kill, listen).await?;
+    speeds: Vec<f64>,
+    duplicates: f64,
+    offenders: usize,
+}
+
+impl Scene {
+    fn new(name: &'static str, manners: &[Manner], kill: bool) -> Self {
+        let manners = manners.to_vec();
+        Self { name, manners, kill, speeds: Vec::new(), duplicates: 0.0, offenders: usize::MAX }
+    }
+
+    async fn play(&mut self, mib: usize, listen: &str) -> Result<(), Failure> {
+        let run = run(mib, &self.manners, self.kill, listen).await?;
+        let Run { fetched, providers, scored } = run;
         let progress = &fetched.progress;
-        speeds.push(mib as f64 / fetched.elapsed.as_secs_f64());
-        duplicates =
-            duplicates.max(progress.duplicate_bytes as f64 / progress.bytes as f64 * 100.0);
-        offenders = offenders.min(scored);
-        if progress.by_peer.len() < providers && manners.iter().all(|m| *m == Manner::Honest) {
+        self.speeds.push(mib as f64 / fetched.elapsed.as_secs_f64());
+        let twice = progress.duplicate_bytes as f64 / progress.bytes as f64 * 100.0;
+        self.duplicates = self.duplicates.max(twice);
+        self.offenders = self.offenders.min(scored);
+        let honest = self.manners.iter().all(|manner| *manner == Manner::Honest);
+        if progress.by_peer.len() < providers && honest {
             eprintln!("only {} of {providers} gave something", progress.by_peer.len());
         }
+        Ok(())
     }
-    speeds.sort_by(f64::total_cmp);
-    let median = speeds.get(speeds.len() / 2).copied().unwrap_or_default();
-    let (least, most) = (speeds.first(), speeds.last());
-    println!(
-        "{name:<34} {median:>5.0} MiB/s ({:.0} to {:.0}), duplicates at most {duplicates:.2} %, \
-         scored at least {offenders}",
-        least.copied().unwrap_or_default(),
-        most.copied().unwrap_or_default(),
-    );
-    Ok(median)
+
+    /// Prints a line; answers the median.
+    fn end(mut self) -> f64 {
+        self.speeds.sort_by(f64::total_cmp);
+        let at = |place: usize| self.speeds.get(place).copied().unwrap_or_default();
+        let (least, median) = (at(0), at(self.speeds.len() / 2));
+        let most = at(self.speeds.len().saturating_sub(1));
+        println!(
+            "{:<34} {median:>5.0} MiB/s ({least:.0} to {most:.0}), duplicates at most {:.2} %, \
+             scored at least {}",
+            self.name, self.duplicates, self.offenders,
+        );
+        median
+    }
+}
+
+/// Plays the scenes in turns, so that whatever else the machine does falls on all alike.
+async fn measure(
+    mut scenes: Vec<Scene>,
+    rounds: usize,
+    mib: usize,
+    listen: &str,
+) -> Result<Vec<f64>, Failure> {
+    for _ in 0..rounds {
+        for scene in &mut scenes {
+            scene.play(mib, listen).await?;
+        }
+    }
+    Ok(scenes.into_iter().map(Scene::end).collect())
 }
 
 #[tokio::main]
@@ -245,6 +280,7 @@ async fn main() -> Result<(), Failure> {
         let manner = match words.get(2).map(String::as_str) {
             Some("Wrong") => Manner::Wrong,
             Some("Stalls") => Manner::Stalls,
+            Some("Silent") => Manner::Silent,
             _ => Manner::Honest,
         };
         return provide(number(1, 64), manner, words.get(3).map_or("", String::as_str)).await;
@@ -253,15 +289,23 @@ async fn main() -> Result<(), Failure> {
     let is_quic = words.get(2).is_some_and(|word| word == "quic");
     let listen = if is_quic { "/ip4/127.0.0.1/udp/0/quic-v1" } else { "/ip4/127.0.0.1/tcp/0" };
     let honest = [Manner::Honest; 4];
-    let bad = [Manner::Honest, Manner::Wrong, Manner::Stalls, Manner::Honest];
     println!("{mib} MiB, {rounds} rounds, {listen}");
     if words.get(3).is_none_or(|word| word != "faults") {
-        measure("one provider", rounds, mib, &honest[..1], false, listen).await?;
-        measure("three providers", rounds, mib, &honest[..3], false, listen).await?;
+        let one = Scene::new("one provider", &honest[..1], false);
+        let three = Scene::new("three providers", &honest[..3], false);
+        measure(vec![one, three], rounds, mib, listen).await?;
     }
-    let whole = measure("four providers", rounds, mib, &honest, false, listen).await?;
-    let name = "one killed, one lies, one stalls";
-    let hurt = measure(name, rounds, mib, &bad, true, listen).await?;
-    println!("that takes {:.2} times as long as with four honest ones", whole / hurt);
+    let with = |bad| [Manner::Honest, Manner::Wrong, bad, Manner::Honest];
+    let scenes = vec![
+        Scene::new("four providers", &honest, false),
+        Scene::new("one killed, one lies, one stalls", &with(Manner::Stalls), true),
+        Scene::new("one killed, one lies, one is silent", &with(Manner::Silent), true),
+    ];
+    let speeds = measure(scenes, rounds, mib, listen).await?;
+    if let [whole, hurt @ ..] = &speeds[..] {
+        for hurt in hurt {
+            println!("that takes {:.2} times as long as with four honest ones", whole / hurt);
+        }
+    }
     Ok(())
 }

@@ -18,6 +18,10 @@ const SHARE_MIN: u64 = 2 * 1024 * 1024;
 /// How long a peer may deliver nothing at all while others do.
 const DEAD_MS: u64 = 500;
 
+/// How much longer than four times what it usually takes a peer is silent before what it owes is
+/// asked of one who has nothing to do: a busy processor is no offence.
+const QUIET_MS: u64 = 25;
+
 /// A block that a peer was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -67,6 +71,9 @@ pub(super) struct Peer {
     /// Times in a row that it was late.
     pub(super) strikes: u32,
     pub(super) unasked: u32,
+    /// It fell silent at the end, and what others have of what it owed was asked of them; nothing
+    /// came from it since.
+    pub(super) is_relieved: bool,
     /// It was named as one who does not deliver.
     pub(super) is_named: bool,
     /// It is asked only when nobody else can be: until then it is out.
@@ -92,6 +99,7 @@ impl Peer {
             progress_ms: now_ms,
             strikes: 0,
             unasked: 0,
+            is_relieved: false,
             is_named: false,
             resting_until_ms: 0,
         };
@@ -151,6 +159,7 @@ impl Peer {
         let gap = now_ms.saturating_sub(self.progress_ms).saturating_mul(16);
         self.progress_ms = now_ms;
         self.strikes = 0;
+        self.is_relieved = false;
         self.resting_until_ms = 0;
         let Some(asked) = self.release(cid) else { return };
         self.released.remove(cid);
@@ -179,6 +188,16 @@ impl Peer {
     fn on_its_way(&self) -> u64 {
         let round_trip = self.shortest_ms.saturating_mul(16);
         round_trip.checked_div(self.gap).unwrap_or(u64::MAX)
+    }
+
+    /// When it will have been silent for so long that somebody with nothing to do had better be
+    /// asked for what it owes: four times what a block takes it. `None` while it owes nothing, and
+    /// before its first block: it may just be far away.
+    pub(super) fn quiet_at_ms(&self) -> Option<u64> {
+        let usual = self.shortest_ms()?.max(self.gap / 16);
+        let patience = usual.saturating_mul(4).saturating_add(QUIET_MS);
+        let owes = !self.flight.is_empty() && !self.is_relieved;
+        owes.then(|| self.progress_ms.saturating_add(patience))
     }
 
     /// Half of what it owes and will not have sent before it hears that it need not, the last

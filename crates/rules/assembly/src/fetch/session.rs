@@ -402,7 +402,8 @@ impl<P: Ord + Clone> Session<P> {
             .values()
             .filter_map(|peer| peer.late_at_ms(peer.patience_ms(best, is_tail, &self.config)));
         let dead = self.peers.values().filter_map(Peer::dead_at_ms).filter(|_| best.is_some());
-        late.chain(dead).chain([self.relearn_ms]).min()
+        let quiet = self.quiet_at_ms();
+        late.chain(dead).chain(quiet).chain([self.relearn_ms]).min()
     }
 
     /// It is given up: what was asked for is taken back, and nothing more happens.
@@ -415,7 +416,8 @@ impl<P: Ord + Clone> Session<P> {
     /// Peers that were late last time and have not been named: whoever wants to know whether they
     /// are dead or just slow asks them something.
     pub fn suspects(&self) -> impl Iterator<Item = &P> {
-        let late = self.peers.iter().filter(|(_, known)| known.strikes > 0 && !known.is_named);
+        let is_late = |known: &Peer| known.strikes > 0 || known.is_relieved;
+        let late = self.peers.iter().filter(move |(_, known)| is_late(known) && !known.is_named);
         late.map(|(peer, _)| peer)
     }
 

@@ -114,58 +114,73 @@ impl<P: Ord + Clone> Session<P> {
         }
     }
 
+    /// Those who deliver and have nothing to do, resting or not.
+    fn idle(&self) -> impl Iterator<Item = (&P, &Peer)> {
+        self.peers.iter().filter(|(_, known)| {
+            known.standing == Standing::Holder && known.flight.is_empty() && !known.is_relieved
+        })
+    }
+
+    /// When somebody who owes something will have been silent for long while somebody else has
+    /// nothing to do.
+    pub(super) fn quiet_at_ms(&self) -> Option<u64> {
+        if !self.queue.is_empty() {
+            return None;
+        }
+        let known = self.idle().filter(|(_, known)| known.shortest_ms().is_some());
+        let thief = known.map(|(_, known)| known.resting_until_ms).min()?;
+        let quiet = self.peers.values().filter_map(Peer::quiet_at_ms).min()?;
+        Some(quiet.max(thief))
+    }
+
     /// Nothing waits any more, and somebody has nothing to do: it takes over half of what the
-    /// busiest owes, from the end, where it is least likely to be on its way.
+    /// busiest owes, from the end, where it is least likely to be on its way. Of one who fell
+    /// silent it takes everything: then little is on its way, and nobody says when it will be.
     fn steal(
         &mut self,
         now_ms: u64,
         wants: &mut BTreeMap<P, Vec<(Cid, WantKind)>>,
         out: &mut Vec<Output<P>>,
     ) {
-        let is_idle = |known: &Peer| {
-            known.standing == Standing::Holder
-                && known.flight.is_empty()
-                && !known.is_resting(now_ms)
-        };
-        let idle = self.peers.iter().filter(|(_, known)| is_idle(known));
-        let Some((thief, thief_ms)) = idle
-            .filter_map(|(peer, known)| {
-                known.shortest_ms().map(|shortest| (peer.clone(), shortest))
-            })
-            .min_by_key(|(_, shortest)| *shortest)
-        else {
-            return;
-        };
-        let busiest = self.peers.iter().max_by_key(|(_, known)| known.remaining_ms());
-        let Some((victim, known)) = busiest else { return };
-        if known.remaining_ms() <= thief_ms.saturating_add(STEAL_MS) {
+        let idle = self.idle().filter(|(_, known)| !known.is_resting(now_ms));
+        let near = idle.filter_map(|(peer, known)| Some((peer.clone(), known.shortest_ms()?)));
+        let Some((thief, thief_ms)) = near.min_by_key(|(_, ms)| *ms) else { return };
+        let is_quiet = |known: &Peer| known.quiet_at_ms().is_some_and(|at| at <= now_ms);
+        let quiet = self.peers.iter().find(|(_, known)| is_quiet(known));
+        let busiest = || self.peers.iter().max_by_key(|(_, known)| known.remaining_ms());
+        let Some((victim, known)) = quiet.or_else(busiest) else { return };
+        let is_quiet = quiet.is_some();
+        if !is_quiet && known.remaining_ms() <= thief_ms.saturating_add(STEAL_MS) {
             return;
         }
-        let (victim, spare) = (victim.clone(), known.spare());
+        let spare = if is_quiet { known.flight.keys().copied().collect() } else { known.spare() };
+        let victim = victim.clone();
         let mut taken = Vec::new();
         let Some(known) = self.peers.get_mut(&thief) else { return };
         for cid in spare {
             let size = self.missing.get(&cid).map_or(NODE_SIZE, |missing| missing.size);
             // A guess that goes wrong costs twice the bytes.
             let risk = self.stolen.saturating_add(size);
-            let is_bearable = self.stolen == 0 || risk <= self.expected / RISK;
+            let is_bearable = is_quiet || self.stolen == 0 || risk <= self.expected / RISK;
             if is_bearable && known.has_room(size, u64::MAX) && !known.lacks.contains(&cid) {
-                self.stolen = risk;
+                if !is_quiet {
+                    self.stolen = risk;
+                }
                 known.ask(cid, size, now_ms);
                 taken.push(cid);
             }
-        }
-        if taken.is_empty() {
-            return;
         }
         if let Some(known) = self.peers.get_mut(&victim) {
             for cid in &taken {
                 known.release(cid);
             }
+            known.is_relieved |= is_quiet && (taken.is_empty() || known.flight.is_empty());
         }
-        let asked = taken.iter().map(|cid| (*cid, WantKind::Block));
-        wants.entry(thief).or_default().extend(asked);
-        out.push(Output::Cancel { peer: victim, cids: taken });
+        if !taken.is_empty() {
+            let asked = taken.iter().map(|cid| (*cid, WantKind::Block));
+            wants.entry(thief).or_default().extend(asked);
+            out.push(Output::Cancel { peer: victim, cids: taken });
+        }
     }
 
     /// A peer is late: what it owes is asked of others.
