@@ -11,6 +11,7 @@ pub mod discover;
 pub mod girrona;
 pub mod info;
 pub mod speculate;
+pub mod spread;
 pub mod state;
 
 use schemars::JsonSchema;
@@ -83,6 +84,7 @@ contract![
     speculate::SpeculativeExec,
     girrona::DeployStatus,
     girrona::ExplainDeploy,
+    spread::Propagation,
     assembly::AssemblyNode,
     assembly::AssemblyPublish,
     assembly::AssemblyWithdraw,

@@ -22,6 +22,7 @@ use girrona_api::{
         auction::EraValidators,
         girrona::{DeployExplanation, DeployProgress},
         info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
+        spread::TopicPropagation,
     },
 };
 use girrona_types::{Event, EventId};
@@ -233,6 +234,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Who it is connected to.
     fn peers(&self) -> Vec<PeerEntry>;
+
+    /// How gossip spreads, by topic.
+    fn propagation(&self) -> Vec<TopicPropagation>;
 
     /// The rules of the network as TOML, and the accounts it started with as another.
     fn chainspec(&self) -> ChainspecRawBytes;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use girrona_api::{
     Method,
     methods::{
-        account as a, auction, chain as c, discover, girrona as g, info as i, speculate, state as s,
+        account as a, auction, chain as c, discover, girrona as g, info as i, speculate, spread,
+        state as s,
     },
     params,
 };
@@ -55,6 +56,7 @@ impl Decoder {
             Self::of::<discover::Discover>(),
             Self::of::<speculate::SpeculativeExec>(),
             Self::of::<g::DeployStatus>(),
+            Self::of::<spread::Propagation>(),
         ]
     }
 }

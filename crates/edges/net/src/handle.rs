@@ -22,8 +22,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Config, Error, Fetch, Fetching, Reply, RequestError, Route, Topic, batch, bitswap::Bitswap,
-    direct::Lanes, metrics::Metrics, sync::Line, task,
+    Config, Error, Fetch, Fetching, Reply, RequestError, Route, Spread, Topic, batch,
+    bitswap::Bitswap, direct::Lanes, metrics::Metrics, spread::Arrival, sync::Line, task,
 };
 
 /// Commands waiting for the swarm. When full the owner is told "no".
@@ -114,6 +114,7 @@ pub struct MessageToken {
     pub(crate) id: MessageId,
     pub(crate) from: PeerId,
     pub(crate) topic: Topic,
+    pub(crate) arrival: Arrival,
 }
 
 /// A connected peer.
@@ -231,6 +232,7 @@ pub(crate) struct Shared {
     pub(crate) local: PeerId,
     pub(crate) listen: RwLock<Vec<Multiaddr>>,
     pub(crate) peers: RwLock<BTreeMap<PeerId, PeerInfo>>,
+    pub(crate) spread: RwLock<Vec<Spread>>,
     pub(crate) lanes: Lanes,
     pub(crate) bitswap: Bitswap,
     pub(crate) metrics: Metrics,
@@ -271,6 +273,12 @@ impl Net {
     pub fn peers(&self) -> Vec<PeerInfo> {
         let peers = self.shared.peers.read().unwrap_or_else(PoisonError::into_inner);
         peers.values().cloned().collect()
+    }
+
+    /// How each topic spreads, measured beside the model; at most a second old. Empty in the first
+    /// second.
+    pub fn spread(&self) -> Vec<Spread> {
+        self.shared.spread.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Gossips a message. On [`Topic::Deploys`] one deploy, which travels in a batch with others

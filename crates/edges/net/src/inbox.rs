@@ -88,7 +88,7 @@ mod tests {
     use libp2p::{PeerId, gossipsub::MessageId};
 
     use super::*;
-    use crate::{MessageToken, Route};
+    use crate::{MessageToken, Route, spread::Arrival};
 
     fn direct(len: usize) -> Event {
         Event::Direct { from: PeerId::random(), bytes: Bytes::from(vec![0; len]) }
@@ -96,7 +96,8 @@ mod tests {
 
     fn gossip(topic: Topic) -> Event {
         let from = PeerId::random();
-        let token = MessageToken { id: MessageId::new(b"id"), from, topic };
+        let arrival = Arrival::new(Route::Mesh, 0);
+        let token = MessageToken { id: MessageId::new(b"id"), from, topic, arrival };
         Event::Gossip { topic, from, token, items: vec![], route: Route::Mesh }
     }
 

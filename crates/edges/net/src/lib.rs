@@ -53,6 +53,7 @@ mod limits;
 mod metrics;
 mod outbox;
 mod records;
+mod spread;
 mod swarm;
 mod sync;
 mod task;
@@ -67,6 +68,7 @@ pub use handle::{Event, MessageToken, Net, PeerInfo, Verdict};
 pub use key::{Identity, KeyError};
 pub use libp2p::{Multiaddr, PeerId};
 pub use limits::Limits;
+pub use spread::{Arrivals, Spread};
 pub use sync::{MAX_ANSWER, MAX_ASK, MAX_REQUEST, MAX_RESPONSE, Reply, RequestError};
 pub use topic::{Route, Topic};
 

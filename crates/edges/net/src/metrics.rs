@@ -2,13 +2,22 @@
 //!
 //! Knows: names and labels. Does not know: when something is worth counting.
 
+use std::{sync::atomic::AtomicU64, time::Duration};
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use crate::{Route, Topic};
+use crate::{Route, Spread, Topic};
+
+type Real = Gauge<f64, AtomicU64>;
+
+/// Times of propagation, in seconds.
+fn propagation() -> Histogram {
+    Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0])
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Flow {
@@ -26,6 +35,11 @@ pub(crate) struct Judged {
 pub(crate) struct Came {
     topic: &'static str,
     route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Subject {
+    topic: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,7 +62,7 @@ pub(crate) struct Direction {
     direction: &'static str,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     peers: Family<Direction, Gauge>,
     messages: Family<Flow, Counter>,
@@ -62,6 +76,39 @@ pub(crate) struct Metrics {
     requests: Family<Outcome, Counter>,
     fetches: Family<Outcome, Counter>,
     wasted: Counter,
+    propagation: Family<Came, Histogram>,
+    clocks_ahead: Family<Subject, Counter>,
+    model: Family<Subject, Real>,
+    base_delay: Family<Subject, Real>,
+    degree: Family<Subject, Real>,
+    rtt: Real,
+    nodes: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            peers: Family::default(),
+            messages: Family::default(),
+            bytes: Family::default(),
+            routes: Family::default(),
+            verdicts: Family::default(),
+            drops: Family::default(),
+            offences: Family::default(),
+            bans: Family::default(),
+            dials: Family::default(),
+            requests: Family::default(),
+            fetches: Family::default(),
+            wasted: Counter::default(),
+            propagation: Family::new_with_constructor(propagation),
+            clocks_ahead: Family::default(),
+            model: Family::default(),
+            base_delay: Family::default(),
+            degree: Family::default(),
+            rtt: Real::default(),
+            nodes: Gauge::default(),
+        }
+    }
 }
 
 /// The channels beside the topics.
@@ -100,7 +147,74 @@ impl Metrics {
             metrics.fetches.clone(),
         );
         net.register("wasted_bytes", "Content that came twice or unasked", metrics.wasted.clone());
+        net.register(
+            "propagation_seconds",
+            "From a gossip message's publication, by its publisher's clock, to its arrival here; \
+             accepted messages, by topic and how they came",
+            metrics.propagation.clone(),
+        );
+        net.register(
+            "clocks_ahead",
+            "Accepted gossip messages whose publishers' clocks are ahead of ours; their \
+             propagation counts as zero",
+            metrics.clocks_ahead.clone(),
+        );
+        net.register(
+            "propagation_model_seconds",
+            "What Base_Delay + RTT * log(N) / log(D) says with the inputs below; absent where D \
+             is not above 1",
+            metrics.model.clone(),
+        );
+        net.register(
+            "base_delay_seconds",
+            "Base_Delay: median time from a gossip message's arrival to its acceptance",
+            metrics.base_delay.clone(),
+        );
+        net.register(
+            "mesh_degree",
+            "D: peers that a gossip message is pushed to, mesh and protected, on average",
+            metrics.degree.clone(),
+        );
+        net.register(
+            "rtt_seconds",
+            "RTT: the p99 of pings to all peers in the last minute",
+            metrics.rtt.clone(),
+        );
+        net.register(
+            "nodes",
+            "N: nodes heard of in the last ten minutes, this one counted",
+            metrics.nodes.clone(),
+        );
         metrics
+    }
+
+    pub(crate) fn arrived(&self, topic: Topic, route: Route, took: Option<Duration>) {
+        let topic = topic.label();
+        let seconds = took.unwrap_or_default().as_secs_f64();
+        let came = Came { topic, route: route.label() };
+        self.propagation.get_or_create(&came).observe(seconds);
+        if took.is_none() {
+            self.clocks_ahead.get_or_create(&Subject { topic }).inc();
+        }
+    }
+
+    pub(crate) fn spread(&self, all: &[Spread]) {
+        let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
+        for Spread { topic, inputs, model, .. } in all {
+            let topic = Subject { topic: topic.label() };
+            self.base_delay.get_or_create(&topic).set(seconds(inputs.base_delay_us));
+            self.degree.get_or_create(&topic).set(inputs.degree_milli as f64 / 1_000.0);
+            self.rtt.set(seconds(inputs.rtt_us));
+            self.nodes.set(i64::try_from(inputs.nodes).unwrap_or(i64::MAX));
+            match model {
+                Some(time) => {
+                    self.model.get_or_create(&topic).set(time.as_secs_f64());
+                }
+                None => {
+                    self.model.remove(&topic);
+                }
+            }
+        }
     }
 
     pub(crate) fn peers(&self, inbound: i64, outbound: i64) {

@@ -2,13 +2,15 @@
 //!
 //! Knows: libp2p's swarm and everything beside it. Does not know: what bytes mean.
 //! What arrives from the swarm is in `task/events.rs`, gossip in `task/gossip.rs`, requests and
-//! direct streams in `task/exchange.rs`, content in `task/content.rs`, peers' coming, going and conduct in `task/peers.rs`.
+//! direct streams in `task/exchange.rs`, content in `task/content.rs`, how gossip spreads in
+//! `task/spread.rs`, peers' coming, going and conduct in `task/peers.rs`.
 
 mod content;
 mod events;
 mod exchange;
 mod gossip;
 mod peers;
+mod spread;
 
 use std::{
     collections::HashMap,
@@ -48,6 +50,7 @@ use crate::{
     metrics::Metrics,
     outbox::Outbox,
     records::Records,
+    spread::Meter,
     swarm::{self, Behaviour},
     sync::Line,
     task::{content::Lookup, peers::Peer},
@@ -88,6 +91,7 @@ pub(crate) struct Task {
     answering: HashMap<(Line, InboundRequestId), (PeerId, usize)>,
     lookups: HashMap<kad::QueryId, Lookup>,
     records: Records,
+    meter: Meter,
     frames: mpsc::Sender<Incoming>,
     budget: Budget,
     waiting: HashMap<ListenerId, Multiaddr>,
@@ -139,6 +143,7 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
         local,
         listen: Default::default(),
         peers: Default::default(),
+        spread: Default::default(),
         lanes: Lanes::new(open_sender, tokio::runtime::Handle::current()),
         bitswap: Bitswap::start(
             config.content,
@@ -169,6 +174,7 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
         answering: HashMap::new(),
         lookups: HashMap::new(),
         records: Records::default(),
+        meter: Meter::default(),
         frames: frame_sender,
         budget: Budget::new(READING_FRAMES),
         waiting,
@@ -268,6 +274,7 @@ impl Task {
             let stale = self.shared.lanes.sweep(now);
             self.metrics.dropped("direct", stale);
             self.sweep_records(now);
+            self.show_spread(now);
             self.save_book();
         }
     }

@@ -5,6 +5,8 @@
 use girrona_assembly::message::Channel;
 use libp2p::gossipsub;
 
+use crate::spread::STAMP;
+
 /// One gossip topic. Its name carries the network, so two networks never mix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
@@ -94,9 +96,9 @@ impl Topic {
         matches!(self, Self::Announcements | Self::Holdings | Self::Executions)
     }
 
-    /// The name on the wire, such as `/girrona/1f3b9c00/deploy/1`.
+    /// The name on the wire, such as `/girrona/1f3b9c00/deploy/2`.
     pub fn name(self, network: &str) -> String {
-        format!("/girrona/{network}/{}/1", self.label())
+        format!("/girrona/{network}/{}/2", self.label())
     }
 
     pub(crate) fn hash(self, network: &str) -> gossipsub::TopicHash {
@@ -108,8 +110,8 @@ impl Topic {
     }
 }
 
-/// The id under which a message is a duplicate: its content, so that the same deploys published by
-/// two nodes travel once. Votes are the exception: one that is sent again is byte for byte the
+/// The id under which a message is a duplicate: its content, without the time of its publication,
+/// so that the same deploys published by two nodes travel once. Votes are the exception: one that is sent again is byte for byte the
 /// same, and must not be swallowed by the duplicate cache, so theirs is (source, sequence number).
 pub(crate) fn message_id(message: &gossipsub::Message, consensus: &gossipsub::TopicHash) -> Id {
     let mut hash = blake3::Hasher::new();
@@ -122,7 +124,7 @@ pub(crate) fn message_id(message: &gossipsub::Message, consensus: &gossipsub::To
         }
         hash.update(&message.sequence_number.unwrap_or(0).to_le_bytes());
     } else {
-        hash.update(&message.data);
+        hash.update(message.data.get(STAMP..).unwrap_or(&message.data));
     }
     let digest = hash.finalize();
     Id::new(digest.as_bytes().split_at(20).0)
@@ -147,8 +149,8 @@ mod tests {
 
     #[test]
     fn names_carry_network_kind_and_version() {
-        assert_eq!(Topic::Deploys.name("1f3b9c00"), "/girrona/1f3b9c00/deploy/1");
-        assert_eq!(Topic::Consensus.name("x"), "/girrona/x/consensus/1");
+        assert_eq!(Topic::Deploys.name("1f3b9c00"), "/girrona/1f3b9c00/deploy/2");
+        assert_eq!(Topic::Consensus.name("x"), "/girrona/x/consensus/2");
         for (place, topic) in Topic::ALL.into_iter().enumerate() {
             assert_eq!(topic.index(), place);
         }
@@ -159,9 +161,9 @@ mod tests {
         let consensus = Topic::Consensus.hash("n");
         let id = |m: &gossipsub::Message| message_id(m, &consensus);
         for topic in [Topic::Deploys, Topic::Blocks, Topic::Commits, Topic::Finality] {
-            let first = message(topic, 1, b"same");
-            assert_eq!(id(&first), id(&message(topic, 2, b"same")));
-            assert_ne!(id(&first), id(&message(topic, 1, b"other")));
+            let first = message(topic, 1, b"12345678same");
+            assert_eq!(id(&first), id(&message(topic, 2, b"abcdefghsame")), "published when");
+            assert_ne!(id(&first), id(&message(topic, 1, b"12345678other")));
         }
         let vote = message(Topic::Consensus, 1, b"vote");
         let again = gossipsub::Message { sequence_number: Some(2), ..vote.clone() };

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use girrona_api::{
         auction::EraValidators,
         girrona::{DeployExplanation, DeployPhase, DeployProgress, PhaseTime},
         info::{MinimalBlockInfo, ReactorState, ValidatorChanges},
+        spread::{ArrivalInfo, ModelInputs, TopicPropagation},
     },
 };
 use girrona_chain::{
@@ -30,6 +31,7 @@ use girrona_http::{
     Backend, BlockId, DeployRecord, Execution, Fault, NodeStatus, PutError, SpeculateError,
     StateId, StateView, StoredBlock,
 };
+use girrona_net::{Arrivals, Spread};
 use girrona_state::Reader;
 use girrona_store::{StateAt, StoreReader};
 use girrona_types::{Event, EventId, Height};
@@ -50,6 +52,30 @@ pub struct Door {
     registry: Mutex<Registry>,
     started: Instant,
     started_at: Digest,
+}
+
+/// What the swarm measured of a topic, as the door shows it.
+fn spread_shown(spread: &Spread) -> TopicPropagation {
+    let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let way = |arrivals: &Arrivals| ArrivalInfo {
+        messages: arrivals.messages,
+        median_us: arrivals.median.map(us),
+        p99_us: arrivals.p99.map(us),
+    };
+    let inputs = spread.inputs;
+    TopicPropagation {
+        topic: spread.topic.label().to_owned(),
+        mesh: way(&spread.mesh),
+        outside: way(&spread.outside),
+        clocks_ahead: spread.clocks_ahead,
+        inputs: ModelInputs {
+            base_delay_us: inputs.base_delay_us,
+            rtt_us: inputs.rtt_us,
+            nodes: inputs.nodes,
+            degree_milli: inputs.degree_milli,
+        },
+        model_us: spread.model.map(us),
+    }
 }
 
 /// An error with all its causes.
@@ -353,6 +379,10 @@ impl Backend for Door {
                 address: socket_address(&peer.addr.to_string()),
             })
             .collect()
+    }
+
+    fn propagation(&self) -> Vec<TopicPropagation> {
+        self.outside.net.spread().iter().map(spread_shown).collect()
     }
 
     fn chainspec(&self) -> ChainspecRawBytes {

@@ -112,6 +112,11 @@ fn build() -> Result<Swarm<Manners>> {
     Ok(swarm)
 }
 
+/// After the time of publication, which every message begins with.
+fn stamped(bytes: &[u8]) -> Vec<u8> {
+    [&1_800_000_000_000_000_u64.to_be_bytes()[..], bytes].concat()
+}
+
 /// Speaks until the connection is closed.
 async fn speak(mut swarm: Swarm<Manners>, network: String, mut said: mpsc::Receiver<Say>) {
     loop {
@@ -119,7 +124,7 @@ async fn speak(mut swarm: Swarm<Manners>, network: String, mut said: mpsc::Recei
             Some((topic, bytes)) = said.recv() => {
                 let topic = gossipsub::IdentTopic::new(topic.name(&network));
                 // Nobody may have subscribed yet; it is said again.
-                let _ = swarm.behaviour_mut().gossip.publish(topic, bytes);
+                let _ = swarm.behaviour_mut().gossip.publish(topic, stamped(&bytes));
             }
             event = swarm.select_next_some() => {
                 if matches!(event, SwarmEvent::ConnectionClosed { .. }) {

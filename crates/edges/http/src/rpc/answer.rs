@@ -11,7 +11,7 @@ use girrona_api::{
     ErrorCode, Method, RpcError,
     methods::{
         account::PutDeploy, auction as a, chain as c, discover::Discover, girrona as g, info as i,
-        speculate::SpeculativeExec, state as s,
+        speculate::SpeculativeExec, spread::Propagation, state as s,
     },
     params,
 };
@@ -80,6 +80,9 @@ fn reader(method: &str) -> Option<(&'static str, Handler)> {
         s::GetTrie::NAME => (s::GetTrie::NAME, |b, p| run::<s::GetTrie>(b, p, state::trie)),
         g::DeployStatus::NAME => {
             (g::DeployStatus::NAME, |b, p| run::<g::DeployStatus>(b, p, girrona::deploy_status))
+        }
+        Propagation::NAME => {
+            (Propagation::NAME, |b, p| run::<Propagation>(b, p, girrona::propagation))
         }
         _ => return None,
     })

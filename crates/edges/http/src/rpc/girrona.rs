@@ -2,8 +2,12 @@
 
 use girrona_api::{
     ErrorCode, RpcError,
-    methods::girrona::{
-        DeployStatusParams, DeployStatusResult, ExplainDeployParams, ExplainDeployResult,
+    methods::{
+        NoParams,
+        girrona::{
+            DeployStatusParams, DeployStatusResult, ExplainDeployParams, ExplainDeployResult,
+        },
+        spread::PropagationResult,
     },
 };
 
@@ -20,6 +24,13 @@ pub(super) fn deploy_status(
         RpcError::new(ErrorCode::NoSuchDeploy, format!("deploy {hash:?} never came to this node"))
     })?;
     Ok(DeployStatusResult { api_version: backend.api_version(), progress })
+}
+
+pub(super) fn propagation(
+    backend: &dyn Backend,
+    _: NoParams,
+) -> Result<PropagationResult, RpcError> {
+    Ok(PropagationResult { api_version: backend.api_version(), topics: backend.propagation() })
 }
 
 pub(super) async fn explain_deploy(

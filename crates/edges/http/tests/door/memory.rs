@@ -27,6 +27,7 @@ use girrona_api::{
             GetChainspec, GetDeploy, GetPeers, GetStatus, GetValidatorChanges, ValidatorChanges,
         },
         speculate::SpeculativeExec,
+        spread::{Propagation, TopicPropagation},
         state::{GetAccountInfo, QueryGlobalState},
     },
 };
@@ -337,6 +338,10 @@ impl Backend for Memory {
 
     fn peers(&self) -> Vec<PeerEntry> {
         self.peers.clone()
+    }
+
+    fn propagation(&self) -> Vec<TopicPropagation> {
+        golden_result::<Propagation>().topics
     }
 
     fn chainspec(&self) -> ChainspecRawBytes {

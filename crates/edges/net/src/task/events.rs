@@ -72,6 +72,9 @@ impl Task {
             }
             BehaviourEvent::Ping(event) => {
                 self.libp2p_metrics.record(&event);
+                if let Ok(rtt) = &event.result {
+                    self.on_ping(&event.peer, *rtt);
+                }
                 // A peer without ping is odd and alive; every other failure is a dead connection.
                 if let Err(failure) = event.result
                     && !matches!(failure, libp2p::ping::Failure::Unsupported)

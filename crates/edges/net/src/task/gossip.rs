@@ -11,16 +11,25 @@ use libp2p::{
 };
 
 use super::Task;
-use crate::{Event, MessageToken, Route, Topic, Verdict, batch};
+use crate::{
+    Event, MessageToken, Route, Topic, Verdict, batch,
+    spread::{self, Arrival},
+};
 
 impl Task {
     pub(super) fn on_gossip(&mut self, from: PeerId, id: MessageId, message: gossipsub::Message) {
         let Some(topic) = self.topic(&message.topic) else { return };
-        let data = Bytes::from(message.data);
-        self.metrics.received(topic.label(), data.len());
+        let stamped = Bytes::from(message.data);
+        self.metrics.received(topic.label(), stamped.len());
         let route = self.route(from, &message.topic, message.source);
         self.metrics.routed(topic, route);
-        let token = MessageToken { id, from, topic };
+        let (published_us, data) = spread::unstamp(stamped).unwrap_or_default();
+        let arrival = Arrival::new(route, published_us);
+        let token = MessageToken { id, from, topic, arrival };
+        if let Some(author) = message.source {
+            self.meter.heard(author, arrival.at);
+        }
+        // What is too short for a time is empty without one.
         match self.admit(from, topic, data) {
             Ok(items) => self.inbox.push(Event::Gossip { topic, from, token, items, route }),
             Err(verdict) => self.judge(&token, verdict),
@@ -65,7 +74,7 @@ impl Task {
     }
 
     pub(super) fn judge(&mut self, token: &MessageToken, verdict: Verdict) {
-        let MessageToken { id, from, topic } = token;
+        let MessageToken { id, from, topic, .. } = token;
         let acceptance = match verdict {
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Reject(_) => MessageAcceptance::Reject,
@@ -76,6 +85,9 @@ impl Task {
         let known = gossip.report_message_validation_result(id, from, acceptance);
         if !known {
             self.metrics.dropped("late verdict", 1);
+        }
+        if verdict == Verdict::Accept {
+            self.measure(token);
         }
         if let Verdict::Reject(reason) = verdict {
             tracing::debug!(peer = %from, topic = topic.label(), reason, "rejected");
@@ -112,8 +124,8 @@ impl Task {
     fn publish_message(&mut self, topic: Topic, message: Bytes, since: Instant) {
         let Some(hash) = self.topics.get(topic.index()).cloned() else { return };
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        match gossip.publish(hash, message.to_vec()) {
-            Ok(_) => self.metrics.sent(topic.label(), message.len()),
+        match gossip.publish(hash, spread::stamp(spread::unix_us(), &message)) {
+            Ok(_) => self.metrics.sent(topic.label(), spread::STAMP + message.len()),
             Err(PublishError::Duplicate) => self.metrics.dropped("published before", 1),
             Err(PublishError::NoPeersSubscribedToTopic) => {
                 let dropped = self.outbox.push(topic, message, since);

@@ -3,6 +3,7 @@
 //! Knows: connections, identify, scores, bans. Does not know: why the owner found fault.
 
 use std::{
+    collections::VecDeque,
     sync::PoisonError,
     time::{Duration, Instant},
 };
@@ -26,6 +27,8 @@ const CONTENT_STREAMS: f64 = 500.0;
 /// One flood is one offence per second, however many messages it has.
 const FLOOD_PAUSE: Duration = Duration::from_secs(1);
 const MAX_AGENT: usize = 64;
+/// Pings of a peer that are remembered: those of the last minute.
+const PINGS: usize = 12;
 
 /// A connected peer.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ pub(super) struct Peer {
     content_streams: TokenBucket,
     flooded: Option<Instant>,
     reader: Option<AbortHandle>,
+    pings: VecDeque<Duration>,
 }
 
 impl Peer {
@@ -60,7 +64,25 @@ impl Peer {
             content_streams: TokenBucket::new(CONTENT_STREAMS, now),
             flooded: None,
             reader: None,
+            pings: VecDeque::new(),
         }
+    }
+
+    pub(super) const fn is_member(&self) -> bool {
+        self.member
+    }
+
+    /// It answered a ping.
+    pub(super) fn ponged(&mut self, rtt: Duration) {
+        if self.pings.len() >= PINGS {
+            self.pings.pop_front();
+        }
+        self.pings.push_back(rtt);
+    }
+
+    /// Its last round trips.
+    pub(super) fn pings(&self) -> impl Iterator<Item = Duration> {
+        self.pings.iter().copied()
     }
 
     pub(super) fn may_gossip(&mut self, bytes: usize, now: Instant) -> bool {

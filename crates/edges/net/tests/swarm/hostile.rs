@@ -56,6 +56,8 @@ async fn stranger(to: Multiaddr) -> (libp2p_stream::Control, tokio::sync::mpsc::
             tokio::select! {
                 Some((topic, bytes)) = said.recv() => {
                     let topic = gossipsub::IdentTopic::new(topic.name(NETWORK));
+                    // Every message begins with the time of its publication.
+                    let bytes = [&[0; 8][..], &bytes].concat();
                     let _ = swarm.behaviour_mut().gossip.publish(topic, bytes);
                 }
                 _ = swarm.select_next_some() => {}
