@@ -54,7 +54,7 @@ pub(crate) fn bless(root: &Path) -> Result<()> {
 /// # Errors
 /// When a name is unknown, or a benchmark fails.
 pub(crate) fn bench(root: &Path, wanted: &[String]) -> Result<()> {
-    const KINDS: [&str; 3] = ["parts", "network", "engine"];
+    const KINDS: [&str; 4] = ["parts", "network", "engine", "spread"];
     if let Some(unknown) = wanted.iter().find(|word| !KINDS.contains(&word.as_str())) {
         bail!("`{unknown}` is no benchmark; there are {}", KINDS.join(", "));
     }
@@ -62,11 +62,11 @@ pub(crate) fn bench(root: &Path, wanted: &[String]) -> Result<()> {
     if is_wanted("parts") {
         succeed(command(root, "cargo bench --locked --workspace --benches"))?;
     }
-    if is_wanted("network") {
+    for kind in ["network", "spread"].into_iter().filter(|kind| is_wanted(kind)) {
         // With all examples, so that everything is built with one set of features.
         succeed(command(root, "cargo build --locked --release --workspace --bins --examples"))?;
         let built = repo::target_folder(root)?.join("release");
-        let mut run = Command::new(built.join("examples/network"));
+        let mut run = Command::new(built.join("examples").join(kind));
         run.current_dir(root).env("GIRRONA_BIN", built.join("girrona")).env("RATE", "1800");
         succeed(run)?;
     }

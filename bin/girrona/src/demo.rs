@@ -2,6 +2,7 @@
 
 mod assembly;
 mod chain;
+mod liar;
 mod story;
 
 use std::process::ExitCode;

@@ -22,7 +22,7 @@ use girrona_api::{
         info::JsonExecutionResult,
     },
 };
-use girrona_assembly::run::{Certificate, End};
+use girrona_assembly::run::{Certificate, End, Evidence};
 use girrona_devnet::{Layout, Network};
 use girrona_testkit::{SECOND, Turn, program};
 use girrona_types::FinalitySignature;
@@ -187,6 +187,11 @@ fn number_after(claim: &str, word: &str) -> Result<u64> {
     Ok(number.trim_matches(|c: char| !c.is_ascii_digit()).parse()?)
 }
 
+/// The number that a claim begins with.
+fn number_first(claim: &str) -> Result<u64> {
+    Ok(claim.split_whitespace().next().context("a word")?.parse()?)
+}
+
 /// What stands between the first and the last quotation mark.
 fn quoted(claim: &str) -> Result<&str> {
     let (_, rest) = claim.split_once('"').context("a quotation")?;
@@ -340,6 +345,31 @@ async fn check(claim: &str, chapter: &Chapter, after: &After) -> Result<()> {
         let proven = Certificate::from_bytes(&bytes)?.verify(&network)?;
         assert_eq!(proven.executors.len() as u64, number_after(claim, "with")?);
         assert_eq!(proven.outcome.end, End::Exit(0));
+        Ok(())
+    } else if claim.contains("nodes heard the announcement from others") {
+        // What was measured ends with a process.
+        assert_eq!(number_first(claim)?, nodes as u64 - 1, "{claim}");
+        Ok(())
+    } else if claim.starts_with("each of them measured the model's inputs itself") {
+        assert_eq!(number_after(claim, "counts")?, nodes as u64, "{claim}");
+        Ok(())
+    } else if claim.contains("the stranger signed something else") {
+        let run = after.run(chapter).await?;
+        let (equal, other): (Vec<_>, Vec<_>) = run.receipts.iter().partition(|one| one.agrees);
+        // One more may have come since.
+        assert!(equal.len() as u64 >= number_first(claim)?, "{run:?}");
+        assert_eq!(other.len(), 1, "{run:?}");
+        Ok(())
+    } else if claim.contains("names the stranger and nobody else")
+        || claim.starts_with("the proof, of what it and the others signed")
+    {
+        let run = after.run(chapter).await?;
+        let strangers: Vec<_> =
+            run.receipts.iter().filter(|one| !one.agrees).map(|one| &one.executor).collect();
+        let proof = hex::decode(&run.evidence.first().context("evidence")?.proof)?;
+        let network = after.network.layout().law.network_id();
+        let offender = Evidence::from_bytes(&proof)?.verify(&network)?;
+        assert_eq!((run.evidence.len(), strangers), (1, vec![&offender]), "{claim}");
         Ok(())
     } else {
         bail!("nobody checks this claim: {claim}")

@@ -1,5 +1,5 @@
-//! The chapter about an assembly: announced, cached by those whom it suits, executed by those who
-//! hold it, proven without a node.
+//! The chapters about an assembly: announced, cached by those whom it suits, executed by those who
+//! hold it, proven without a node; how fast word of it went around; and somebody who lies about it.
 
 use std::{
     fs,
@@ -11,13 +11,17 @@ use anyhow::{Context, Result};
 use casper_types::{PublicKey, SecretKey, TimeDiff};
 use girrona_api::methods::{
     NoParams,
-    assembly::{AssemblyNode, AssemblyShow, AssemblyShowResult, AssemblyState, RootParams},
+    assembly::{
+        AssemblyNode, AssemblyResult, AssemblyResultParams, AssemblyShow, AssemblyShowResult,
+        AssemblyState, RootParams,
+    },
+    spread::{Propagation, TopicPropagation},
 };
-use girrona_assembly::run::{Certificate, End};
+use girrona_assembly::run::{Certificate, End, Evidence};
 use girrona_devnet::Layout;
 use serde_json::json;
 
-use super::story::Teller;
+use super::{liar::Liar, story::Teller};
 use crate::{
     ask::explained,
     assembly::{
@@ -33,6 +37,8 @@ use crate::{
 const HELLO: &[u8] = include_bytes!("../../../../assemblies/wasm/hello.wasm");
 /// What it is about; the last node wants none of that.
 const TAG: &str = "greetings";
+/// The topic on which it is announced.
+const ANNOUNCED: &str = "announcement";
 /// How long nodes have to make up their minds, fetch and compile.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,7 +57,9 @@ pub(super) fn set_the_stage(layout: &Layout) -> Result<()> {
 
 impl Teller {
     /// A program, from its announcement to a certificate.
-    pub(super) async fn assembly(&mut self, key: &SecretKey) -> Result<()> {
+    ///
+    /// Answers the program's root.
+    pub(super) async fn assembly(&mut self, key: &SecretKey) -> Result<String> {
         let from = self.doors.first().context("there is no node")?.clone();
         let last = self.doors.len().saturating_sub(1);
         let asked = self.doors.get(last).context("there is no node")?.clone();
@@ -122,7 +130,115 @@ impl Teller {
         self.claim(
             proven.is_some_and(|proven| proven.outcome.end == End::Exit(0)),
             &format!("the certificate with {signers} signatures was checked without any node"),
+        )?;
+        Ok(root)
+    }
+
+    /// How long what was said so far took to get around, beside the model.
+    pub(super) async fn spread(&mut self) -> Result<()> {
+        self.begin("spread", "6. how fast word of it went around, as every node measured it")?;
+        let deadline = Instant::now() + PATIENCE;
+        // The program was brought to the first: it heard nothing of it from others.
+        let listeners = || self.names.iter().zip(&self.witnesses).skip(1);
+        let mut heard = Vec::new();
+        let mut all = Vec::new();
+        for (name, witness) in listeners() {
+            let shown = loop {
+                let shown = witness.client.call::<Propagation>(&NoParams {}).await;
+                let shown = shown.map_err(explained)?.topics;
+                // It is shown once a second.
+                let said = shown.iter().find(|one| one.topic == ANNOUNCED);
+                if said.is_some_and(|one| one.mesh.messages + one.outside.messages > 0)
+                    || Instant::now() > deadline
+                {
+                    break shown;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            };
+            let said = shown.iter().find(|one| one.topic == ANNOUNCED);
+            if let Some(said) = said.filter(|one| one.mesh.messages + one.outside.messages > 0) {
+                heard.push((name.clone(), said.clone()));
+            }
+            all.extend(shown);
+        }
+        if self.json {
+            let told: Vec<_> = heard
+                .iter()
+                .map(|(node, one)| json!({ "node": node, "announcement": one }))
+                .collect();
+            show::json_line(&json!({ "chapter": "spread", "measured": told }))?;
+        }
+        let mesh: u64 = heard.iter().map(|(_, one)| one.mesh.messages).sum();
+        let asked: u64 = heard.iter().map(|(_, one)| one.outside.messages).sum();
+        self.claim(
+            heard.len() + 1 == self.names.len(),
+            &format!(
+                "{} nodes heard the announcement from others and measured it: {mesh} times pushed \
+                 through the mesh, {asked} times asked for outside it",
+                heard.len()
+            ),
+        )?;
+        for topic in [ANNOUNCED, "deploy", "block", "holding"] {
+            self.remark(&beside(topic, all.iter().filter(|one| one.topic == topic)))?;
+        }
+        self.remark("on one machine a hop is mostly work, which the model counts once only")?;
+        let inputs = heard.iter().map(|(_, one)| one.inputs);
+        let nodes: Vec<u64> = inputs.clone().map(|inputs| inputs.nodes).collect();
+        let everybody = self.names.len() as u64;
+        self.claim(
+            !nodes.is_empty()
+                && nodes.iter().all(|n| *n == everybody)
+                && inputs.clone().all(|inputs| inputs.degree_milli > 1_000),
+            &format!(
+                "each of them measured the model's inputs itself, and counts {everybody} nodes"
+            ),
         )
+    }
+
+    /// A stranger answers a request with something that no program said.
+    pub(super) async fn liar(&mut self, key: &SecretKey, root: &str) -> Result<()> {
+        self.begin("liar", "7. a stranger joins, and lies about what the program said")?;
+        let network = self.law.network_id();
+        let liar = Liar::join(network, &self.swarm).await?;
+        let asked = self.doors.last().context("there is no node")?.clone();
+        let node = Node::ask(&asked).await?;
+        let run = execute(&node, key, &request(root)).await?;
+        if !self.json {
+            say!("  request {}", run.request);
+        }
+        // The lie may come after the certificate.
+        let deadline = Instant::now() + PATIENCE;
+        let params = AssemblyResultParams { request: run.request, wait_ms: 0 };
+        let mut run = node.client.call::<AssemblyResult>(&params).await.map_err(explained)?.run;
+        while run.evidence.is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            run = node.client.call::<AssemblyResult>(&params).await.map_err(explained)?.run;
+        }
+        if self.json {
+            show::json_line(&json!({ "chapter": "liar", "liar": liar.account, "run": run }))?;
+        }
+        let equal = run.receipts.iter().filter(|receipt| receipt.agrees).count();
+        let said = run.receipts.iter().find(|receipt| receipt.executor == liar.account);
+        self.claim(
+            equal > 1 && said.is_some_and(|said| !said.agrees),
+            &format!("{equal} nodes said the same again; the stranger signed something else"),
+        )?;
+        let offenders: Vec<_> = run.evidence.iter().map(|found| &found.offender).collect();
+        self.claim(
+            offenders == [&liar.account],
+            &format!("{} names the stranger and nobody else", self.names[self.names.len() - 1]),
+        )?;
+        let proofs = run.evidence.iter().filter_map(|found| {
+            let bytes = hex::decode(&found.proof).ok()?;
+            Evidence::from_bytes(&bytes).ok()?.verify(&network).ok()
+        });
+        let proven: Vec<PublicKey> = proofs.collect();
+        self.claim(
+            proven == [liar.account.clone()],
+            "the proof, of what it and the others signed, was checked without any node",
+        )?;
+        liar.leave().await;
+        Ok(())
     }
 
     /// What every node says of an assembly once it has made up its mind.
@@ -175,6 +291,26 @@ impl Teller {
         let pairs = self.names.iter().zip(shown).filter(|(_, shown)| which(shown));
         pairs.map(|(name, _)| name.clone()).collect()
     }
+}
+
+/// A topic as several nodes measured it, beside the largest of their models.
+fn beside<'a>(topic: &str, all: impl Iterator<Item = &'a TopicPropagation> + Clone) -> String {
+    let ms = |us: u64| format!("{:.1} ms", us as f64 / 1_000.0);
+    let messages: u64 = all.clone().map(|one| one.mesh.messages + one.outside.messages).sum();
+    let times = all.clone().flat_map(|one| [one.mesh.p99_us, one.outside.p99_us]).flatten();
+    let model = all.filter_map(|one| Some((one.model_us?, one.inputs))).max_by_key(|(us, _)| *us);
+    let measured = times.max().map_or("-".to_owned(), ms);
+    let model = model.map_or("-".to_owned(), |(us, inputs)| {
+        format!(
+            "{} (Base_Delay {}, RTT {}, N {}, D {:.1})",
+            ms(us),
+            ms(inputs.base_delay_us),
+            ms(inputs.rtt_us),
+            inputs.nodes,
+            inputs.degree_milli as f64 / 1_000.0
+        )
+    });
+    format!("{topic}: {messages} heard, p99 at most {measured}; the model says {model}")
 }
 
 /// `girrona assembly publish hello.wasm --tag greetings`

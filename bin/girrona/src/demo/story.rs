@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     /// Where each witness answers, and where it tells events.
     doors: Vec<String>,
     events: Vec<String>,
+    /// Where the first node's swarm listens.
+    swarm: String,
     folder: PathBuf,
 }
 
@@ -66,17 +68,20 @@ impl Stage {
     pub(crate) fn of(network: &Network) -> Result<Self> {
         let mut witnesses = Vec::new();
         let (mut doors, mut events) = (Vec::new(), Vec::new());
+        let mut swarm = None;
         for process in network.processes() {
             let name = process.place().name.clone();
             let endpoints = process.endpoints().with_context(|| format!("{name} has ended"))?;
             witnesses.push(Witness { name, client: ask::client(&endpoints.rpc)? });
+            swarm = swarm.or_else(|| endpoints.swarm.into_iter().next());
             doors.push(endpoints.rpc);
             events.push(endpoints.events);
         }
         let layout = network.layout();
         let (law, users, folder) =
             (layout.law.clone(), layout.users.clone(), layout.path().to_owned());
-        Ok(Self { law, users, witnesses, doors, events, folder })
+        let swarm = swarm.context("no node has an address")?;
+        Ok(Self { law, users, witnesses, doors, events, swarm, folder })
     }
 }
 
@@ -89,6 +94,8 @@ pub(super) struct Teller {
     pub(super) doors: Vec<String>,
     events: Vec<String>,
     pub(super) names: Vec<String>,
+    /// Where the first node's swarm listens.
+    pub(super) swarm: String,
     /// Where the story may leave files.
     pub(super) folder: PathBuf,
     pub(super) json: bool,
@@ -108,7 +115,7 @@ struct Lived {
 /// # Errors
 /// When a node cannot be asked, or refuses a deploy.
 pub(crate) async fn tell(stage: Stage, as_json: bool) -> Result<Vec<Claim>> {
-    let Stage { law, users, witnesses, doors, events, folder } = stage;
+    let Stage { law, users, witnesses, doors, events, swarm, folder } = stage;
     let names = witnesses.iter().map(|witness| witness.name.clone()).collect();
     let mut teller = Teller {
         law,
@@ -117,6 +124,7 @@ pub(crate) async fn tell(stage: Stage, as_json: bool) -> Result<Vec<Claim>> {
         doors,
         events,
         names,
+        swarm,
         folder,
         json: as_json,
         chapter: "",
@@ -128,7 +136,9 @@ pub(crate) async fn tell(stage: Stage, as_json: bool) -> Result<Vec<Claim>> {
     teller.wasm(&ana).await?;
     teller.failure(&bo).await?;
     teller.expiry(&ana, &bo).await?;
-    teller.assembly(&ana).await?;
+    let root = teller.assembly(&ana).await?;
+    teller.spread().await?;
+    teller.liar(&ana, &root).await?;
     teller.agreement().await?;
     Ok(teller.claims)
 }

@@ -5,7 +5,8 @@
 //!
 //! The swarm's own task only opens streams and hands them over. Each stream of a peer has a reader
 //! (`reader.rs`), each peer that is written to a writer (`writer.rs`). One loop fetches
-//! (`client.rs`, `getter.rs`), one serves (`server.rs`); hashing, sessions, ledger and store run on
+//! (`client.rs`, `getter.rs`), one serves (`server.rs`); how fast a peer on another machine is sent
+//! content follows from how long echoes take (`courtesy.rs`, `echo.rs`). Hashing, sessions, ledger and store run on
 //! blocking threads.
 //!
 //! # Bounds
@@ -21,6 +22,8 @@
 //! | fetches | 64 | refused |
 
 mod client;
+mod courtesy;
+mod echo;
 mod getter;
 mod notes;
 mod pace;
@@ -29,7 +32,7 @@ mod roll;
 mod server;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use libp2p::{PeerId, Stream};
 use tokio::{
@@ -37,6 +40,7 @@ use tokio::{
     task::AbortHandle,
 };
 
+pub(crate) use self::echo::answer as answer_echoes;
 use self::{client::Input, notes::Notes, pace::Pace, roll::Roll, server::Ask, writer::Writers};
 use crate::{
     Content, Fetch, FetchError, Fetching,
@@ -82,12 +86,14 @@ pub(crate) struct Bitswap {
 }
 
 impl Bitswap {
-    /// Starts both loops on the current runtime. `opens` asks the swarm for streams.
+    /// Starts both loops on the current runtime. `opens` asks the swarm for streams, `echoes` for
+    /// those of echoes.
     pub(crate) fn start(
         content: Content,
         commands: Commands,
         metrics: Metrics,
         opens: mpsc::Sender<Open>,
+        echoes: mpsc::Sender<Open>,
     ) -> Self {
         let (inputs, inputs_out) = mpsc::channel(INPUTS);
         let (asks, asks_out) = mpsc::channel(ASKS);
@@ -104,7 +110,7 @@ impl Bitswap {
             asks,
             notes: Notes::default(),
         });
-        let writers = Writers::new(shared.clone(), opens, upload);
+        let writers = Writers::new(shared.clone(), opens, echoes, upload);
         let client = tokio::spawn(client::run(shared.clone(), writers.clone(), inputs_out));
         let server = tokio::spawn(server::run(shared.clone(), writers, asks_out));
         let loops = Arc::new([client.abort_handle(), server.abort_handle()]);
@@ -134,9 +140,16 @@ impl Bitswap {
         }
     }
 
-    /// The first connection to a peer is up.
-    pub(crate) fn connected(&self, peer: PeerId) {
-        self.shared.roll.connected(peer);
+    /// The first connection to a peer is up; `is_far` if it is on another machine.
+    pub(crate) fn connected(&self, peer: PeerId, is_far: bool) {
+        self.shared.roll.connected(peer, is_far);
+    }
+
+    /// A ping of a connected peer took so long.
+    pub(crate) fn pinged(&self, peer: &PeerId, rtt: Duration) {
+        if let Some(guest) = self.shared.roll.guest(peer) {
+            guest.courtesy.heard(rtt);
+        }
     }
 
     /// A connected peer is one of our network, and so no js-libp2p node.

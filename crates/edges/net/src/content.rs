@@ -93,7 +93,7 @@ pub struct Content {
     /// Where blocks are kept.
     pub blocks: Arc<dyn Blocks>,
     /// Bytes a second that leave as content, to all peers together; `None` for as many as there
-    /// is room for. With less than the link carries, votes never wait behind content.
+    /// is room for. Whatever it is, content slows down when echoes from a peer do.
     pub upload: Option<u64>,
     /// The same for content that comes in.
     pub download: Option<u64>,

@@ -30,8 +30,8 @@
 //! # Content beside votes
 //!
 //! Both share a connection and a link. On a connection, streams take turns in frames of 16 KiB; on
-//! a link that content would fill, [`Content::upload`] and [`Content::download`] leave room for
-//! the rest. What of content is under way is in `bitswap.rs`.
+//! a link that content would fill, it gives way by itself (`bitswap/courtesy.rs`), and
+//! [`Content::upload`] and [`Content::download`] are limits on top of that. What of content is under way is in `bitswap.rs`.
 
 #![forbid(unsafe_code)]
 

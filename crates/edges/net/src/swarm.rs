@@ -63,6 +63,7 @@ pub(crate) struct Behaviour {
     pub(crate) assembly: rr::Behaviour<SyncCodec>,
     pub(crate) direct: direct::Behaviour,
     pub(crate) bitswap: direct::Behaviour,
+    pub(crate) echo: direct::Behaviour,
 }
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -151,6 +152,7 @@ fn behaviour(
         direct: direct::Behaviour::new(protocol(format!("/girrona/{network}/consensus/1"))?, 4),
         // Others open a stream for each message.
         bitswap: direct::Behaviour::new(StreamProtocol::new(BITSWAP), 64),
+        echo: direct::Behaviour::new(protocol(format!("/girrona/{network}/echo/1"))?, 4),
     })
 }
 

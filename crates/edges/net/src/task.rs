@@ -104,6 +104,7 @@ struct Ends {
     frames: mpsc::Receiver<Incoming>,
     opens: mpsc::Receiver<Open>,
     content_opens: mpsc::Receiver<Open>,
+    echo_opens: mpsc::Receiver<Open>,
     events: mpsc::Sender<Event>,
 }
 
@@ -137,6 +138,7 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
     let (frame_sender, frames) = mpsc::channel(FRAMES);
     let (open_sender, opens) = mpsc::channel(OPENS);
     let (content_open_sender, content_opens) = mpsc::channel(OPENS);
+    let (echo_open_sender, echo_opens) = mpsc::channel(OPENS);
     let (event_sender, events) = mpsc::channel(EVENTS);
     let command_queue = Commands::new(command_sender, metrics.clone());
     let shared = Arc::new(Shared {
@@ -150,6 +152,7 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
             command_queue.clone(),
             metrics.clone(),
             content_open_sender,
+            echo_open_sender,
         ),
         metrics: metrics.clone(),
     });
@@ -181,7 +184,7 @@ pub(crate) async fn start(config: Config, registry: &mut Registry) -> Result<Sta
         second: Instant::now(),
     };
     task.listen().await?;
-    let ends = Ends { commands, frames, opens, content_opens, events: event_sender };
+    let ends = Ends { commands, frames, opens, content_opens, echo_opens, events: event_sender };
     tokio::spawn(Box::pin(task.run(ends)));
     Ok((shared, command_queue, events))
 }
@@ -234,6 +237,9 @@ impl Task {
                 }
                 Some(open) = ends.content_opens.recv() => {
                     self.swarm.behaviour_mut().bitswap.open(open.peer, open.answer);
+                }
+                Some(open) = ends.echo_opens.recv() => {
+                    self.swarm.behaviour_mut().echo.open(open.peer, open.answer);
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()),
                     if deadline.is_some() => self.flush_batch(),

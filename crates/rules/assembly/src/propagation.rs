@@ -11,10 +11,10 @@
 //!
 //! | input | meaning | measured as |
 //! |---|---|---|
-//! | Base_Delay | encoding, decoding, validation and queues, once | median time from a message's arrival to its being passed on, plus the sender's from publish to send |
-//! | RTT | there and back between neighbours | median of ping over the mesh's peers |
-//! | N | nodes in the network | distinct peers heard of in the last minutes, this one counted |
-//! | D | neighbours of a node, on average | peers in the topic's mesh, averaged over the last heartbeats |
+//! | Base_Delay | decoding, validation and queues, once | median time from a message's arrival to its acceptance |
+//! | RTT | there and back between neighbours | p99 of the last minute's pings over all peers |
+//! | N | nodes in the network | distinct nodes heard of in the last ten minutes, this one counted |
+//! | D | neighbours of a node, on average | peers that a message is pushed to, averaged over the last seconds |
 
 use crate::fixed::{FRACTION, log2};
 

@@ -8,12 +8,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use libp2p::PeerId;
 use tokio::sync::{Notify, Semaphore};
 
-use super::UNIT;
+use super::{UNIT, courtesy::Courtesy};
 
 /// Streams of one peer that are read at once.
 const STREAMS_MAX: usize = 32;
@@ -33,17 +34,30 @@ pub(super) struct Guest {
     asked: AtomicUsize,
     pub(super) reading: Arc<Semaphore>,
     pub(super) reading_small: Arc<Semaphore>,
+    /// How fast it is sent content.
+    pub(super) courtesy: Courtesy,
+    /// When it was last sent content, and whether somebody measures how it takes it.
+    sent: Mutex<(Instant, bool)>,
 }
 
-impl Default for Guest {
-    fn default() -> Self {
+impl Guest {
+    fn new(is_far: bool) -> Self {
+        let now = Instant::now();
         Self {
+            courtesy: Courtesy::new(is_far, now),
+            sent: Mutex::new((now, false)),
             streams: AtomicUsize::new(0),
             owed: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             reading: Arc::new(Semaphore::new(READING_MAX / UNIT)),
             reading_small: Arc::new(Semaphore::new(READING_SMALL_MAX / UNIT)),
         }
+    }
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self::new(false)
     }
 }
 
@@ -61,6 +75,23 @@ impl Guest {
         let before = self.streams.fetch_add(1, Ordering::Relaxed);
         let seat = Seat { guest: self };
         (before < STREAMS_MAX).then_some(seat)
+    }
+
+    /// It is being sent content; `true` if nobody measures how it takes that.
+    pub(super) fn is_sent(&self) -> bool {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.0 = Instant::now();
+        !std::mem::replace(&mut sent.1, true)
+    }
+
+    /// Nobody measures any more.
+    pub(super) fn unmeasured(&self) {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).1 = false;
+    }
+
+    /// When it was last sent content.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// It was asked for so many blocks, and about so many others.
@@ -128,10 +159,15 @@ impl Roll {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn connected(&self, peer: PeerId) {
+    pub(super) fn connected(&self, peer: PeerId, is_far: bool) {
         let mut entries = self.lock();
         entries.epoch += 1;
-        let guest = entries.gone.remove(&peer).unwrap_or_default();
+        let back = entries.gone.remove(&peer);
+        if let Some(guest) = &back {
+            guest.courtesy.restart();
+            guest.unmeasured();
+        }
+        let guest = back.unwrap_or_else(|| Arc::new(Guest::new(is_far)));
         let entry = Entry { epoch: entries.epoch, is_member: false, guest };
         entries.here.insert(peer, entry);
         self.changed.notify_one();
@@ -198,13 +234,13 @@ mod tests {
     #[test]
     fn a_peer_that_came_back_is_another_connection() {
         let (roll, peer) = (Roll::default(), PeerId::random());
-        roll.connected(peer);
+        roll.connected(peer, false);
         roll.is_member(peer);
         let first = roll.all().remove(&peer).unwrap();
         first.guest.ask(1, 0);
         roll.lost(&peer);
         assert!(!roll.has(&peer));
-        roll.connected(peer);
+        roll.connected(peer, false);
         let second = roll.all().remove(&peer).unwrap();
         assert!(first.is_member && !second.is_member && first.epoch < second.epoch);
         assert!(second.guest.owes(), "what it was asked for may still come");

@@ -18,7 +18,9 @@ use tokio::{
 use super::{
     Shared,
     client::Input,
+    courtesy, echo,
     pace::{Pace, STEP},
+    roll::Guest,
 };
 use crate::{direct::Open, metrics::CONTENT};
 
@@ -104,6 +106,7 @@ struct Inner {
     shared: Arc<Shared>,
     desks: Mutex<HashMap<PeerId, Arc<Desk>>>,
     opens: mpsc::Sender<Open>,
+    echoes: mpsc::Sender<Open>,
     upload: Pace,
 }
 
@@ -112,8 +115,13 @@ struct Inner {
 pub(super) struct Writers(Arc<Inner>);
 
 impl Writers {
-    pub(super) fn new(shared: Arc<Shared>, opens: mpsc::Sender<Open>, upload: Pace) -> Self {
-        Self(Arc::new(Inner { shared, desks: Mutex::default(), opens, upload }))
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        opens: mpsc::Sender<Open>,
+        echoes: mpsc::Sender<Open>,
+        upload: Pace,
+    ) -> Self {
+        Self(Arc::new(Inner { shared, desks: Mutex::default(), opens, echoes, upload }))
     }
 
     /// Queues a message; `false` if there is no room, or the peer is gone.
@@ -156,6 +164,20 @@ impl Inner {
             desks.remove(peer);
         }
         Some(std::mem::take(&mut *queue))
+    }
+
+    /// Has it measured how a peer takes content, while it is sent some.
+    fn measure(&self, peer: PeerId, guest: &Arc<Guest>) {
+        if guest.is_sent() {
+            let (guest, echoes) = (guest.clone(), self.echoes.clone());
+            tokio::spawn(async move {
+                if echo::measure(&guest, peer, echoes).await {
+                    guest.unmeasured();
+                } else {
+                    guest.courtesy.give_up();
+                }
+            });
+        }
     }
 
     fn written(&self, peer: PeerId, weight: u64) {
@@ -223,7 +245,8 @@ async fn write_letter(
             *stream = Some(open(inner, peer).await.ok_or(Failure::Deaf)?);
         }
         let Some(open) = stream.as_mut() else { break };
-        match write_steps(inner, open, bytes).await {
+        let guest = inner.shared.roll.guest(&peer);
+        match write_steps(inner, (peer, guest), open, bytes).await {
             Ok(()) => return Ok(()),
             Err(Some(failure)) => return Err(failure),
             // Broken before, or while it was written: what half arrived is forgotten there.
@@ -235,6 +258,7 @@ async fn write_letter(
 
 async fn write_steps(
     inner: &Inner,
+    (peer, guest): (PeerId, Option<Arc<Guest>>),
     stream: &mut Stream,
     bytes: &[u8],
 ) -> Result<(), Option<Failure>> {
@@ -250,8 +274,15 @@ async fn write_steps(
         *byte |= 0x80;
     }
     let (prefix, _) = prefix.split_at(len);
-    for step in std::iter::once(prefix).chain(bytes.chunks(STEP)) {
+    // What is short is no content.
+    let guest = guest.filter(|guest| guest.courtesy.is_needed() && bytes.len() > courtesy::STEP);
+    let size = if guest.is_some() { courtesy::STEP } else { STEP };
+    for step in std::iter::once(prefix).chain(bytes.chunks(size)) {
         inner.upload.spend(step.len()).await;
+        if let Some(guest) = &guest {
+            inner.measure(peer, guest);
+            guest.courtesy.spend(step.len()).await;
+        }
         let written = timeout(patience, stream.write_all(step)).await;
         written.map_err(|_| Some(Failure::Slow))?.map_err(|_| None)?;
     }

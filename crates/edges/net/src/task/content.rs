@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::Task;
 use crate::{
     address::{self, is_dialable, reach},
+    bitswap::answer_echoes,
     direct::Inbound,
 };
 
@@ -48,6 +49,18 @@ impl Task {
         } else {
             self.metrics.dropped("rate", 1);
             self.flooded(peer, "content stream flood", now);
+        }
+    }
+
+    /// A peer wants to know how long what it sends us is under way: one stream at a time.
+    pub(super) fn on_echo_stream(&mut self, Inbound { peer, stream }: Inbound) {
+        let now = Instant::now();
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        if known.may_open(now) {
+            known.echo_with(tokio::spawn(answer_echoes(stream)).abort_handle());
+        } else {
+            self.metrics.dropped("rate", 1);
+            self.flooded(peer, "stream flood", now);
         }
     }
 

@@ -91,6 +91,7 @@ impl Task {
             BehaviourEvent::Assembly(event) => self.on_line_event(Line::Assembly, event),
             BehaviourEvent::Direct(inbound) => self.on_direct_stream(inbound),
             BehaviourEvent::Bitswap(inbound) => self.on_content_stream(inbound),
+            BehaviourEvent::Echo(inbound) => self.on_echo_stream(inbound),
             BehaviourEvent::Gate(never) => match never {},
             BehaviourEvent::Limits(never) => match never {},
             BehaviourEvent::Memory(never) => match never {},

@@ -45,6 +45,7 @@ pub(super) struct Peer {
     content_streams: TokenBucket,
     flooded: Option<Instant>,
     reader: Option<AbortHandle>,
+    echo: Option<AbortHandle>,
     pings: VecDeque<Duration>,
 }
 
@@ -64,6 +65,7 @@ impl Peer {
             content_streams: TokenBucket::new(CONTENT_STREAMS, now),
             flooded: None,
             reader: None,
+            echo: None,
             pings: VecDeque::new(),
         }
     }
@@ -114,6 +116,13 @@ impl Peer {
         self.reader = Some(reader);
     }
 
+    /// Who answers its echoes; ends with the stream.
+    pub(super) fn echo_with(&mut self, echo: AbortHandle) {
+        if let Some(before) = self.echo.replace(echo) {
+            before.abort();
+        }
+    }
+
     pub(super) fn stop_reading(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.abort();
@@ -145,7 +154,8 @@ impl Task {
         if first {
             self.peers.insert(peer, Peer::new(endpoint, &self.limits, now));
             self.shared.lanes.connected(peer);
-            self.shared.bitswap.connected(peer);
+            let is_far = !address::is_loopback(endpoint.get_remote_address());
+            self.shared.bitswap.connected(peer, is_far);
             let score = self.conduct.score(&peer, now);
             self.swarm.behaviour_mut().gossip.set_application_score(&peer, score);
         }

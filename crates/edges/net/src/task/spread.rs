@@ -24,6 +24,7 @@ impl Task {
     pub(super) fn on_ping(&mut self, peer: &PeerId, rtt: Duration) {
         if let Some(known) = self.peers.get_mut(peer) {
             known.ponged(rtt);
+            self.shared.bitswap.pinged(peer, rtt);
         }
     }
 

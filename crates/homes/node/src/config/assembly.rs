@@ -19,7 +19,8 @@ pub struct AssemblyConfig {
     pub memory_mib: u64,
     /// Graphics processors.
     pub gpus: u32,
-    /// Bytes a second that leave as content, in KiB; 0 for no limit.
+    /// Bytes a second that leave as content, in KiB; 0 for no limit of its own. Content gives way to
+    /// votes in any case.
     pub upload_kib: u64,
     /// What is worth caching.
     pub policy: Policy,
