@@ -245,7 +245,7 @@ impl Pace {
                     let found = status.phases.iter().find(|time| time.phase == phase);
                     found.map(|time| time.at.millis())
                 };
-                let came = at(DeployPhase::BlockGossiped).or(at(DeployPhase::Proposed));
+                let came = at(DeployPhase::BlockGossiped).or_else(|| at(DeployPhase::Proposed));
                 let (decided, done) =
                     (at(DeployPhase::ConsensusReached), at(DeployPhase::Executed));
                 if let (Some(came), Some(decided), Some(done)) = (came, decided, done) {

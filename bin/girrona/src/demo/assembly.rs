@@ -299,17 +299,20 @@ fn beside<'a>(topic: &str, all: impl Iterator<Item = &'a TopicPropagation> + Clo
     let messages: u64 = all.clone().map(|one| one.mesh.messages + one.outside.messages).sum();
     let times = all.clone().flat_map(|one| [one.mesh.p99_us, one.outside.p99_us]).flatten();
     let model = all.filter_map(|one| Some((one.model_us?, one.inputs))).max_by_key(|(us, _)| *us);
-    let measured = times.max().map_or("-".to_owned(), ms);
-    let model = model.map_or("-".to_owned(), |(us, inputs)| {
-        format!(
-            "{} (Base_Delay {}, RTT {}, N {}, D {:.1})",
-            ms(us),
-            ms(inputs.base_delay_us),
-            ms(inputs.rtt_us),
-            inputs.nodes,
-            inputs.degree_milli as f64 / 1_000.0
-        )
-    });
+    let measured = times.max().map_or_else(|| "-".to_owned(), ms);
+    let model = model.map_or_else(
+        || "-".to_owned(),
+        |(us, inputs)| {
+            format!(
+                "{} (Base_Delay {}, RTT {}, N {}, D {:.1})",
+                ms(us),
+                ms(inputs.base_delay_us),
+                ms(inputs.rtt_us),
+                inputs.nodes,
+                inputs.degree_milli as f64 / 1_000.0
+            )
+        },
+    );
     format!("{topic}: {messages} heard, p99 at most {measured}; the model says {model}")
 }
 
