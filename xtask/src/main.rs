@@ -23,7 +23,10 @@ const VERBS: &[(&str, &str)] = &[
     ("bless", "accept today's bytes as the golden files; read the diff before you commit"),
     ("contracts [--check]", "build contracts/ into the Wasm files in git, or compare"),
     ("assemblies [--check]", "build assemblies/ into the Wasm files in git, or compare"),
-    ("bench [KIND]", "print figures: of `parts`, a `network`, the `engine` beside Casper's"),
+    (
+        "bench [KIND]",
+        "print figures: of `parts`, a `network`, `spread`ing content, the `engine` beside Casper's",
+    ),
     (
         "conformance [ARGS]",
         "play the same deploys on Casper's engine and ours; docs/conformance.md",

@@ -343,7 +343,8 @@ async fn check(claim: &str, chapter: &Chapter, after: &After) -> Result<()> {
         let bytes = hex::decode(after.run(chapter).await?.certificate.context("a certificate")?)?;
         let network = after.network.layout().law.network_id();
         let proven = Certificate::from_bytes(&bytes)?.verify(&network)?;
-        assert_eq!(proven.executors.len() as u64, number_after(claim, "with")?);
+        // Receipts that came later are in it too.
+        assert!(proven.executors.len() as u64 >= number_after(claim, "with")?, "{claim}");
         assert_eq!(proven.outcome.end, End::Exit(0));
         Ok(())
     } else if claim.contains("nodes heard the announcement from others") {
