@@ -176,3 +176,32 @@ async fn validators_that_protect_each_other_hear_everything_once_also_after_a_re
         until("the others hear it", || others().all(|o| o.count(Topic::Blocks, &text) == 1)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_accepted_is_measured_beside_the_model() {
+    let nodes = mesh(60..63).await;
+    warm_up(&nodes).await;
+    for i in 0..20 {
+        assert!(nodes[0].net.publish(Topic::Finality, Bytes::from(format!("measured {i}"))));
+    }
+    let of = |node: &crate::nodes::Node| {
+        node.net.spread().into_iter().find(|one| one.topic == Topic::Finality)
+    };
+    let measured = |node: &crate::nodes::Node| {
+        of(node).is_some_and(|one| {
+            one.mesh.messages + one.outside.messages >= 20
+                && one.inputs.nodes == 3
+                && one.inputs.rtt_us > 0
+                && one.model.is_some_and(|model| !model.is_zero())
+        })
+    };
+    until("both measure", || nodes[1..].iter().all(measured)).await;
+    for node in &nodes[1..] {
+        let one = of(node).unwrap();
+        let slowest = one.mesh.p99.max(one.outside.p99).unwrap();
+        assert!(slowest < std::time::Duration::from_secs(10), "one clock: {slowest:?}");
+        assert_eq!(one.clocks_ahead, 0);
+        assert!(node.has_metric("net_propagation_model_seconds"));
+        assert!(node.has_metric("net_propagation_seconds_bucket"));
+    }
+}
