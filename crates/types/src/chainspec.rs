@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
+    market::MarketLaw,
     units::{Height, NetworkId},
     wasm_costs::WasmConfig,
 };
@@ -46,6 +47,8 @@ pub struct Chainspec {
     pub wasm: WasmConfig,
     /// Prices of what the system does itself.
     pub system_costs: SystemCosts,
+    /// Orders, leases, escrow and what they cost.
+    pub market: MarketLaw,
     /// Who has what when the chain starts.
     pub accounts: Vec<GenesisAccount>,
 }
@@ -647,6 +650,7 @@ impl Config for Chainspec {
                 list.push(format!("`consensus.{name}` must be between 50ms and 10min"));
             }
         }
+        self.market.problems(&mut list);
         let mut seen = BTreeSet::new();
         for account in &self.accounts {
             if !seen.insert(account.public_key.clone()) {
