@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use casper_types::{AsymmetricType, PublicKey, SecretKey, crypto};
+use casper_types::{PublicKey, SecretKey, crypto};
 use girrona_market::{
     BidOffer, Block, Call, CertProof, FundSource, Halt, Holdings, Key, Lease, LeaseState,
     MemoryStore, Movement, Order, OrderTerms, Outcome, Place, ProviderProfile, Receipt, Refusal,
@@ -18,35 +18,37 @@ use girrona_types::{
     },
 };
 
-pub const NETWORK: NetworkId = NetworkId([9; 32]);
-pub const BLOCK_MS: u64 = 1_000;
-pub const RICH: u128 = 1_000_000_000_000_000;
+pub(crate) const NETWORK: NetworkId = NetworkId([9; 32]);
+pub(crate) const BLOCK_MS: u64 = 1_000;
+pub(crate) const RICH: u128 = 1_000_000_000_000_000;
 
 /// The tenant and some providers.
-pub const ANA: AccountId = AccountId([1; 32]);
-pub const BO: AccountId = AccountId([11; 32]);
-pub const CY: AccountId = AccountId([12; 32]);
-pub const DI: AccountId = AccountId([13; 32]);
-pub const EVE: AccountId = AccountId([99; 32]);
+pub(crate) const ANA: AccountId = AccountId([1; 32]);
+pub(crate) const BO: AccountId = AccountId([11; 32]);
+pub(crate) const CY: AccountId = AccountId([12; 32]);
+pub(crate) const DI: AccountId = AccountId([13; 32]);
+pub(crate) const EVE: AccountId = AccountId([99; 32]);
 
-pub const MANIFEST: Hash32 = Hash32([42; 32]);
+pub(crate) const MANIFEST: Hash32 = Hash32([42; 32]);
 
-pub struct Market {
-    pub store: MemoryStore,
-    pub law: MarketLaw,
-    pub height: u64,
+pub(crate) struct Market {
+    pub(crate) store: MemoryStore,
+    pub(crate) law: MarketLaw,
+    pub(crate) height: u64,
     /// What the market's purse holds, by the movements that were carried out.
-    pub purse: u128,
-    pub burnt: u128,
-    pub calls: u64,
+    pub(crate) purse: u128,
+    pub(crate) burnt: u128,
+    pub(crate) calls: u64,
+    /// Whether each refusal is compared with the store before it.
+    pub(crate) strict: bool,
     /// All that happened, with the height.
-    pub events: Vec<(u64, MarketEvent)>,
+    pub(crate) events: Vec<(u64, MarketEvent)>,
     /// Events of the last call or step.
-    pub last: Vec<MarketEvent>,
+    pub(crate) last: Vec<MarketEvent>,
 }
 
 /// The TLS key of an account.
-pub fn tls(account: AccountId) -> (Vec<u8>, SecretKey) {
+pub(crate) fn tls(account: AccountId) -> (Vec<u8>, SecretKey) {
     let secret = SecretKey::ed25519_from_bytes(account.0).unwrap();
     let public = PublicKey::from(&secret);
     let mut spki = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -54,12 +56,12 @@ pub fn tls(account: AccountId) -> (Vec<u8>, SecretKey) {
     (spki, secret)
 }
 
-pub fn spki_hash(spki: &[u8]) -> Hash32 {
+pub(crate) fn spki_hash(spki: &[u8]) -> Hash32 {
     use sha2::Digest as _;
     Hash32(sha2::Sha256::digest(spki).into())
 }
 
-pub fn cert(account: AccountId, server: bool) -> CertProof {
+pub(crate) fn cert(account: AccountId, server: bool) -> CertProof {
     let (spki, secret) = tls(account);
     let public = PublicKey::from(&secret);
     let signature = crypto::sign(proof_message(&NETWORK, &account), &secret, &public);
@@ -72,7 +74,7 @@ pub fn cert(account: AccountId, server: bool) -> CertProof {
     }
 }
 
-pub fn big() -> Resources {
+pub(crate) fn big() -> Resources {
     Resources {
         cpu_milli: 8_000,
         memory_mib: 16_384,
@@ -82,7 +84,7 @@ pub fn big() -> Resources {
     }
 }
 
-pub fn small() -> Resources {
+pub(crate) fn small() -> Resources {
     Resources {
         cpu_milli: 1_000,
         memory_mib: 1_024,
@@ -92,7 +94,7 @@ pub fn small() -> Resources {
     }
 }
 
-pub fn profile(account: AccountId) -> ProviderProfile {
+pub(crate) fn profile(account: AccountId) -> ProviderProfile {
     ProviderProfile {
         operator: None,
         gateway: "https://provider.example:8443".to_owned(),
@@ -106,7 +108,7 @@ pub fn profile(account: AccountId) -> ProviderProfile {
 }
 
 /// An open order of two blocks for a small server with one public service.
-pub fn terms() -> OrderTerms {
+pub(crate) fn terms() -> OrderTerms {
     OrderTerms {
         manifest_hash: MANIFEST,
         max_price: Motes(1_000),
@@ -118,7 +120,7 @@ pub fn terms() -> OrderTerms {
     }
 }
 
-pub fn access() -> Vec<Access> {
+pub(crate) fn access() -> Vec<Access> {
     vec![Access {
         service: "web".to_owned(),
         replicas: 1,
@@ -135,7 +137,7 @@ impl Default for Market {
 }
 
 impl Market {
-    pub fn new(law: MarketLaw) -> Self {
+    pub(crate) fn new(law: MarketLaw) -> Self {
         Self {
             store: MemoryStore::default(),
             law,
@@ -143,26 +145,27 @@ impl Market {
             purse: 0,
             burnt: 0,
             calls: 0,
+            strict: true,
             events: Vec::new(),
             last: Vec::new(),
         }
     }
 
     /// A market with money for Ana and with Bo, Cy and Di as providers.
-    pub fn ready() -> Self {
+    pub(crate) fn ready() -> Self {
         let mut market = Self::default();
         market.cast();
         market
     }
 
-    pub fn cast(&mut self) {
+    pub(crate) fn cast(&mut self) {
         self.deposit(ANA, RICH);
         for provider in [BO, CY, DI] {
             self.join(provider);
         }
     }
 
-    pub fn join(&mut self, provider: AccountId) {
+    pub(crate) fn join(&mut self, provider: AccountId) {
         self.deposit(provider, RICH);
         self.ok(provider, Call::RegisterCert { proof: cert(provider, true) });
         let profile = profile(provider);
@@ -184,7 +187,7 @@ impl Market {
         self.events.extend(outcome.events.iter().map(|event| (self.height, event.clone())));
     }
 
-    pub fn try_call(&mut self, caller: AccountId, call: Call) -> Result<Outcome, Refusal> {
+    pub(crate) fn try_call(&mut self, caller: AccountId, call: Call) -> Result<Outcome, Refusal> {
         self.calls += 1;
         let mut deploy = [0; 32];
         deploy[..8].copy_from_slice(&self.calls.to_le_bytes());
@@ -197,14 +200,15 @@ impl Market {
             time_ms: self.height * BLOCK_MS,
             law: &self.law,
         };
-        let before = self.store.clone();
+        let before = self.strict.then(|| self.store.clone());
         match apply(&mut self.store, &who, call.clone()) {
             Ok(outcome) => {
                 self.keep(&outcome);
                 Ok(outcome)
             }
             Err(Halt::Refused(refusal)) => {
-                assert!(before == self.store, "a refusal changed something: {refusal}");
+                let same = before.is_none_or(|before| before == self.store);
+                assert!(same, "a refusal changed something: {refusal}");
                 Err(refusal)
             }
             Err(halt) => panic!("{call:?}: {halt:?}"),
@@ -212,7 +216,7 @@ impl Market {
     }
 
     #[track_caller]
-    pub fn ok(&mut self, caller: AccountId, call: Call) -> Outcome {
+    pub(crate) fn ok(&mut self, caller: AccountId, call: Call) -> Outcome {
         let shown = format!("{call:?}");
         match self.try_call(caller, call) {
             Ok(outcome) => {
@@ -224,7 +228,7 @@ impl Market {
     }
 
     #[track_caller]
-    pub fn refused(&mut self, caller: AccountId, call: Call) -> Refusal {
+    pub(crate) fn refused(&mut self, caller: AccountId, call: Call) -> Refusal {
         let shown = format!("{call:?}");
         match self.try_call(caller, call) {
             Err(refusal) => refusal,
@@ -232,11 +236,11 @@ impl Market {
         }
     }
 
-    pub fn deposit(&mut self, account: AccountId, amount: u128) {
+    pub(crate) fn deposit(&mut self, account: AccountId, amount: u128) {
         self.ok(account, Call::Deposit { amount: Motes(amount) });
     }
 
-    pub fn seed(&self) -> Hash32 {
+    pub(crate) fn seed(&self) -> Hash32 {
         let mut seed = [3; 32];
         seed[..8].copy_from_slice(&self.height.to_le_bytes());
         Hash32(seed)
@@ -244,13 +248,13 @@ impl Market {
 
     /// Ends the block.
     #[track_caller]
-    pub fn block(&mut self) {
+    pub(crate) fn block(&mut self) {
         self.step();
         self.check();
     }
 
     #[track_caller]
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let block = Block {
             network: NETWORK,
             height: Height(self.height),
@@ -266,7 +270,7 @@ impl Market {
     }
 
     #[track_caller]
-    pub fn blocks(&mut self, count: u64) {
+    pub(crate) fn blocks(&mut self, count: u64) {
         for _ in 0..count {
             self.block();
         }
@@ -274,7 +278,7 @@ impl Market {
 
     /// Ends blocks until the height is one whose operations come next.
     #[track_caller]
-    pub fn until(&mut self, height: u64) {
+    pub(crate) fn until(&mut self, height: u64) {
         while self.height < height {
             self.step();
         }
@@ -283,49 +287,49 @@ impl Market {
 
     /// Every mote is somewhere.
     #[track_caller]
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         let holdings: Holdings = self.store.holdings();
         assert_eq!(holdings.total(), self.purse, "motes were lost or made: {holdings:?}");
         assert_eq!(holdings.holds, holdings.locked, "locked motes without an order");
     }
 
-    pub fn unlocked(&self, account: AccountId) -> u128 {
+    pub(crate) fn unlocked(&self, account: AccountId) -> u128 {
         let escrow: girrona_market::Escrow =
             self.store.read(&Key::Escrow(account)).unwrap_or_default();
         escrow.unlocked.0
     }
 
-    pub fn locked(&self, account: AccountId) -> u128 {
+    pub(crate) fn locked(&self, account: AccountId) -> u128 {
         let escrow: girrona_market::Escrow =
             self.store.read(&Key::Escrow(account)).unwrap_or_default();
         escrow.locked.0
     }
 
-    pub fn earned(&self, account: AccountId) -> u128 {
+    pub(crate) fn earned(&self, account: AccountId) -> u128 {
         let earnings: girrona_market::Earnings =
             self.store.read(&Key::Earnings(account)).unwrap_or_default();
         earnings.earned.0
     }
 
-    pub fn provider(&self, account: AccountId) -> girrona_market::Provider {
+    pub(crate) fn provider(&self, account: AccountId) -> girrona_market::Provider {
         self.store.read(&Key::Provider(account)).unwrap()
     }
 
-    pub fn lease(&self, id: LeaseId) -> Lease {
+    pub(crate) fn lease(&self, id: LeaseId) -> Lease {
         self.store.read(&Key::Lease(id)).unwrap()
     }
 
-    pub fn order(&self, id: OrderId) -> Order {
+    pub(crate) fn order(&self, id: OrderId) -> Order {
         self.store.read(&Key::Order(id)).unwrap()
     }
 
-    pub fn place(&self, id: DeploymentId) -> Place {
+    pub(crate) fn place(&self, id: DeploymentId) -> Place {
         let found: girrona_market::Deployment = self.store.read(&Key::Deployment(id)).unwrap();
         found.place
     }
 
     #[track_caller]
-    pub fn order_of(&self, id: DeploymentId) -> OrderId {
+    pub(crate) fn order_of(&self, id: DeploymentId) -> OrderId {
         match self.place(id) {
             Place::Order(order) => order,
             other => panic!("no order, but {other:?}"),
@@ -333,32 +337,32 @@ impl Market {
     }
 
     #[track_caller]
-    pub fn lease_of(&self, id: DeploymentId) -> LeaseId {
+    pub(crate) fn lease_of(&self, id: DeploymentId) -> LeaseId {
         match self.place(id) {
             Place::Lease(lease) => lease,
             other => panic!("no lease, but {other:?}"),
         }
     }
 
-    pub fn orders(&mut self, terms: OrderTerms) -> DeploymentId {
+    pub(crate) fn orders(&mut self, terms: OrderTerms) -> DeploymentId {
         DeploymentId(self.ok(ANA, Call::CreateOrder { terms }).made.unwrap())
     }
 
-    pub fn bid(&mut self, provider: AccountId, order: OrderId, price: u128) {
+    pub(crate) fn bid(&mut self, provider: AccountId, order: OrderId, price: u128) {
         self.ok(provider, Call::CreateBid { order, offer: BidOffer::Price(Motes(price)) });
     }
 
-    pub fn commit(&mut self, provider: AccountId, order: OrderId, price: u128) {
+    pub(crate) fn commit(&mut self, provider: AccountId, order: OrderId, price: u128) {
         let commit = score::commitment(&order, &provider, Motes(price), &[5; 32]);
         self.ok(provider, Call::CreateBid { order, offer: BidOffer::Commit(commit) });
     }
 
-    pub fn reveal(provider: OrderId, price: u128) -> Call {
+    pub(crate) fn reveal(provider: OrderId, price: u128) -> Call {
         Call::RevealBid { order: provider, price: Motes(price), salt: [5; 32] }
     }
 
     /// An order of Ana's that Bo, Cy and Di bid for, matched: in CREATE_LEASE.
-    pub fn leased(&mut self, terms: OrderTerms, bids: &[(AccountId, u128)]) -> LeaseId {
+    pub(crate) fn leased(&mut self, terms: OrderTerms, bids: &[(AccountId, u128)]) -> LeaseId {
         let deployment = self.orders(terms);
         let order = self.order_of(deployment);
         self.block();
@@ -369,20 +373,20 @@ impl Market {
         self.lease_of(deployment)
     }
 
-    pub fn ready_up(&mut self, lease: LeaseId) {
+    pub(crate) fn ready_up(&mut self, lease: LeaseId) {
         let provider = self.lease(lease).provider;
         let gateway = "https://provider.example:8443".to_owned();
         let server_key = spki_hash(&tls(provider).0);
         self.ok(provider, Call::SignalReady { lease, gateway, server_key });
     }
 
-    pub fn ack(&mut self, lease: LeaseId) {
+    pub(crate) fn ack(&mut self, lease: LeaseId) {
         let found = self.lease(lease);
         let manifest_hash = found.manifest_hash;
         self.ok(found.provider, Call::AckManifest { lease, manifest_hash });
     }
 
-    pub fn confirm(&mut self, lease: LeaseId) {
+    pub(crate) fn confirm(&mut self, lease: LeaseId) {
         let found = self.lease(lease);
         let manifest_hash = found.manifest_hash;
         let access = access();
@@ -390,7 +394,7 @@ impl Market {
     }
 
     /// A lease that runs, of Bo's unless the others' bids are better.
-    pub fn running(&mut self, terms: OrderTerms, bids: &[(AccountId, u128)]) -> LeaseId {
+    pub(crate) fn running(&mut self, terms: OrderTerms, bids: &[(AccountId, u128)]) -> LeaseId {
         let lease = self.leased(terms, bids);
         self.ready_up(lease);
         self.ack(lease);
@@ -398,21 +402,21 @@ impl Market {
         lease
     }
 
-    pub fn receipt(&self, lease: LeaseId, counters: [u64; 6]) -> Call {
+    pub(crate) fn receipt(&self, lease: LeaseId, counters: [u64; 6]) -> Call {
         let seq = self.lease(lease).usage.seq + 1;
         let receipt = Receipt { lease, seq, counters, log_root: Hash32([0; 32]) };
         Call::UsageReceipts { receipts: vec![receipt] }
     }
 
     /// A heartbeat.
-    pub fn beat(&mut self, lease: LeaseId) {
+    pub(crate) fn beat(&mut self, lease: LeaseId) {
         let found = self.lease(lease);
         let call = self.receipt(lease, found.usage.counters);
         self.ok(found.provider, call);
     }
 
     /// Ends blocks with a heartbeat in each interval.
-    pub fn run(&mut self, lease: LeaseId, blocks: u64) {
+    pub(crate) fn run(&mut self, lease: LeaseId, blocks: u64) {
         for n in 0..blocks {
             if n % 10 == 0 && self.lease(lease).state.runs() {
                 self.beat(lease);
@@ -422,22 +426,22 @@ impl Market {
         self.check();
     }
 
-    pub fn top_up(&mut self, by: AccountId, lease: LeaseId, amount: u128) {
+    pub(crate) fn top_up(&mut self, by: AccountId, lease: LeaseId, amount: u128) {
         let source = FundSource::Escrow;
         self.ok(by, Call::TopUp { lease, amount: Motes(amount), source });
     }
 
-    pub fn state(&self, lease: LeaseId) -> LeaseState {
+    pub(crate) fn state(&self, lease: LeaseId) -> LeaseState {
         self.lease(lease).state
     }
 
     /// The names of the last call's or step's events.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.last.iter().map(MarketEvent::name).collect()
     }
 
     /// Heights at which something happened to a lease.
-    pub fn heights(&self, name: &str, lease: LeaseId) -> Vec<u64> {
+    pub(crate) fn heights(&self, name: &str, lease: LeaseId) -> Vec<u64> {
         let about = |event: &MarketEvent| event.name() == name && event.lease() == Some(lease);
         self.events.iter().filter(|(_, event)| about(event)).map(|(height, _)| *height).collect()
     }
