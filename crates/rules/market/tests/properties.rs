@@ -121,6 +121,20 @@ fn random_terms(dice: &mut Dice) -> OrderTerms {
     }
 }
 
+/// A receipt, twice: the second is refused.
+fn receipt(dice: &mut Dice, lease: &Lease, most: u64) -> Call {
+    let mut counters = lease.usage.counters;
+    for counter in &mut counters {
+        *counter += dice.roll(most);
+    }
+    // Network is scarce.
+    counters[2] = lease.usage.counters[2] + dice.roll(8);
+    counters[3] = lease.usage.counters[3];
+    let seq = lease.usage.seq + 1;
+    let receipt = Receipt { lease: lease.id, seq, counters, log_root: Hash32([0; 32]) };
+    Call::UsageReceipts { receipts: vec![receipt.clone(), receipt] }
+}
+
 /// What somebody may try with a lease: mostly what suits its state, sometimes anything.
 fn lease_call(dice: &mut Dice, lease: &Lease) -> (AccountId, Call) {
     let id = lease.id;
@@ -171,14 +185,7 @@ fn lease_call(dice: &mut Dice, lease: &Lease) -> (AccountId, Call) {
         6 => (tenant, Call::TopUp { lease: id, amount: motes, source: FundSource::MainPurse }),
         7 => (provider, Call::ResumeLease { lease: id }),
         8 => (provider, Call::AckClosed { lease: id, log_root: hash }),
-        9 | 10 => {
-            let mut counters = lease.usage.counters;
-            for counter in &mut counters {
-                *counter += dice.roll(700);
-            }
-            let receipt = Receipt { lease: id, seq: lease.usage.seq + 1, counters, log_root: hash };
-            (provider, Call::UsageReceipts { receipts: vec![receipt.clone(), receipt] })
-        }
+        9 | 10 => (provider, receipt(dice, lease, 5_000)),
         11 => (
             tenant,
             Call::UpdateLease {
@@ -331,6 +338,15 @@ fn check_leases(market: &Market, seed: u64) {
 fn play(seed: u64, blocks: u64) -> (Market, BTreeMap<String, u64>) {
     let (mut dice, mut market) = set_up(seed);
     for _ in 0..blocks {
+        // Most providers do what they are there for.
+        for lease in live_leases(&market) {
+            let diligent = lease.id.0[0] % 4 > 0 && dice.chance(2);
+            let state = &lease.state;
+            if diligent && (state.runs() || matches!(state, LeaseState::Suspended { .. })) {
+                let call = receipt(&mut dice, &lease, 150);
+                let _ = market.try_call(lease.provider, call);
+            }
+        }
         for _ in 0..dice.roll(6) {
             let orders = live_orders(&market);
             let leases = live_leases(&market);
