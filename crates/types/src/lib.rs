@@ -1,7 +1,8 @@
 //! The words that every part of Girrona shares.
 //!
 //! Knows: ids, units, the chainspec (the law of a network), proposals, certificates, events, and
-//! how each becomes bytes; the words of the market; the numbers of gossip. Casper's own types come from `casper_types` and keep its byte format.
+//! how each becomes bytes; the words of the market; the numbers of gossip. Casper's own types come
+//! from `casper_types` and keep its byte format.
 //!
 //! Does not know: clocks, files, sockets, JSON-RPC methods, Wasm.
 

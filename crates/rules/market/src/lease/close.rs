@@ -152,7 +152,7 @@ impl<S: Store> Session<'_, S> {
         })?;
         let mut deployment = self.deployment(lease.deployment)?;
         let meter = lease.purse.meter;
-        let left = self.empty(lease)?;
+        let left = Self::empty(lease)?;
         let blocks = lease.ends_at.map(|at| at.0.saturating_sub(self.height.0));
         let left_by_provider = matches!(reason, CloseReason::Provider | CloseReason::ProviderLost);
         if left_by_provider && deployment.terms.failover && blocks != Some(0) {

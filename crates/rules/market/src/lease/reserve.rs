@@ -162,7 +162,7 @@ impl<S: Store> Session<'_, S> {
     }
 
     /// What is left of a purse for the tenant; receipts that wait stay.
-    pub(super) fn empty(&mut self, lease: &mut Lease) -> Done<Motes, S> {
+    pub(super) fn empty(lease: &mut Lease) -> Done<Motes, S> {
         let pending = lease.purse.pending;
         let purse = std::mem::replace(&mut lease.purse, Purse { pending, ..Purse::default() });
         let mut left = Motes::ZERO;

@@ -357,8 +357,8 @@ impl Market {
         self.ok(provider, Call::CreateBid { order, offer: BidOffer::Commit(commit) });
     }
 
-    pub(crate) fn reveal(provider: OrderId, price: u128) -> Call {
-        Call::RevealBid { order: provider, price: Motes(price), salt: [5; 32] }
+    pub(crate) fn reveal(order: OrderId, price: u128) -> Call {
+        Call::RevealBid { order, price: Motes(price), salt: [5; 32] }
     }
 
     /// An order of Ana's that Bo, Cy and Di bid for, matched: in CREATE_LEASE.
