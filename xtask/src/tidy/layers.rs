@@ -62,6 +62,12 @@ const MUST_NOT_KNOW: &[(&str, &str)] = &[
     ("girrona-engine", "girrona-store"),
     ("girrona-net", "girrona-chain"),
     ("girrona-net", "girrona-store"),
+    ("girrona-gate", "girrona-api"),
+    ("girrona-gate", "girrona-chain"),
+    ("girrona-gate", "girrona-http"),
+    ("girrona-gate", "girrona-market"),
+    ("girrona-gate", "girrona-net"),
+    ("girrona-gate", "girrona-store"),
     ("girrona-workload", "girrona-market"),
     ("girrona-provider", "girrona-node"),
     // What a person types goes through the contract of the door or through a home.

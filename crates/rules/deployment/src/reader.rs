@@ -36,7 +36,7 @@ impl<'a> At<'a> {
     /// A mapping.
     pub(crate) fn map(&self, problems: &mut Problems) -> Option<Map<'a>> {
         let Value::Map(entries) = &self.node.value else {
-            self.refuse(problems, format!("{} is no mapping of keys to values", self.what()));
+            self.refuse(problems, format!("{} is no mapping of keys to values", self.kind()));
             return None;
         };
         let (place, path) = (self.node.place, self.path.clone());
@@ -46,7 +46,7 @@ impl<'a> At<'a> {
     /// A mapping from names that the file chooses, each with its value.
     pub(crate) fn names(&self, problems: &mut Problems) -> Vec<(Key, At<'a>)> {
         let Value::Map(entries) = &self.node.value else {
-            self.refuse(problems, format!("{} is no mapping of names to values", self.what()));
+            self.refuse(problems, format!("{} is no mapping of names to values", self.kind()));
             return Vec::new();
         };
         let named = |(key, node): &'a (Key, Node)| {
@@ -60,7 +60,7 @@ impl<'a> At<'a> {
         let Value::List(items) = &self.node.value else {
             self.refuse(
                 problems,
-                format!("{} is no list; write `- ` before each entry", self.what()),
+                format!("{} is no list; write `- ` before each entry", self.kind()),
             );
             return Vec::new();
         };
@@ -147,6 +147,16 @@ impl<'a> At<'a> {
     ) -> Option<T> {
         let text = self.text(problems)?;
         parse(text).map_err(|error| self.refuse(problems, error.to_string())).ok()
+    }
+
+    /// What kind of value it is: where a list or a mapping belongs, a text may be a secret.
+    fn kind(&self) -> &'static str {
+        match &self.node.value {
+            _ if self.node.is_null() => "nothing",
+            Value::Scalar { .. } => "a text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
     }
 
     /// What it is, for a message.

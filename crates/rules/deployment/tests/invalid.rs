@@ -182,6 +182,12 @@ fn refusals_show_no_secrets() {
         let said = read(&text, second).unwrap_err().to_string();
         assert!(!said.contains("hunter2"), "{said}");
     }
+    for key in ["credentials", "env", "args"] {
+        let line = format!("    {key}: A=hunter2\n    expose:");
+        let text = SMALL.replacen("    expose:", &line.replace("args: A=", "args: {a: b} # "), 1);
+        let said = read(&text, second).unwrap_err().to_string();
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 }
 
 #[test]
