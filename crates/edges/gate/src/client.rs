@@ -113,10 +113,9 @@ impl Client {
         let status = answer.status();
         let body = axum::body::to_bytes(Body::new(answer.into_body()), 16 * 1024).await;
         let denial = body.ok().and_then(|body| serde_json::from_slice::<Denial>(&body).ok());
-        Err(denial.map_or_else(
-            || Denial::new(Code::Connect, format!("the provider answered {status}")),
-            |denial| denial,
-        ))
+        Err(denial.unwrap_or_else(|| {
+            Denial::new(Code::Connect, format!("the provider answered {status}"))
+        }))
     }
 
     fn tls(&self, account: &AccountHash) -> Result<rustls::ClientConfig, Denial> {

@@ -16,7 +16,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::header::AUTHORIZATION,
+    http::header::{AUTHORIZATION, CONNECTION, UPGRADE},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -108,6 +108,13 @@ pub(crate) fn now() -> u64 {
 struct Shown {
     key: Fingerprint,
     not_after: u64,
+}
+
+/// Ends a connection, and tells when it has ended.
+#[derive(Clone, Debug)]
+struct Ends {
+    cut: CancellationToken,
+    gone: CancellationToken,
 }
 
 /// Serves until `shutdown` is done and connections have ended. Handlers of `router` take a
@@ -228,6 +235,7 @@ async fn connection(
     if let Some(shown) = shown {
         tokio::spawn(watch_over(gate.registry.clone(), shown, cut.clone(), gone.clone()));
     }
+    let router = router.layer(axum::Extension(Ends { cut: cut.clone(), gone: gone.clone() }));
     let io = TokioIo::new(Guarded::new(stream, cut, gone));
     let router = match shown {
         Some(shown) => router.layer(axum::Extension(shown)),
@@ -298,6 +306,18 @@ async fn watch_over(
     }
 }
 
+/// Cuts a stream that a token opened when the token ends.
+fn end_with(ends: Option<Ends>, expires: u64, now: u64) {
+    let Some(Ends { cut, gone }) = ends else { return };
+    let left = Duration::from_secs(expires.saturating_sub(now).saturating_add(1));
+    tokio::spawn(async move {
+        tokio::select! {
+            () = gone.cancelled() => {}
+            () = tokio::time::sleep(left) => cut.cancel(),
+        }
+    });
+}
+
 /// Judges each request: the key once more, and a token if there is one.
 async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     match gate.judge(request).await {
@@ -307,7 +327,7 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             let mut response = denial.into_response();
             // Whoever is not let in has to begin anew.
             let close = axum::http::HeaderValue::from_static("close");
-            response.headers_mut().insert(axum::http::header::CONNECTION, close);
+            response.headers_mut().insert(CONNECTION, close);
             response
         }
     }
@@ -337,6 +357,11 @@ impl Gate {
                 Peer::by_token(token.account, key, token.token.clone())
             }
         };
+        if let Some(token) = &token
+            && request.headers().contains_key(UPGRADE)
+        {
+            end_with(request.extensions().get::<Ends>().cloned(), token.token.expires, now);
+        }
         if let Some(Verified { token: Token { body: Some(hash), nonce, expires, .. }, .. }) = token
         {
             let (parts, body) = request.into_parts();

@@ -554,6 +554,23 @@ async fn a_token_allows_what_it_says_and_no_more() {
     assert_eq!(get_text(&mut connection, "/shell").await.0, StatusCode::FORBIDDEN);
 }
 
+/// An open stream does not outlive the token that opened it.
+#[tokio::test]
+async fn what_a_token_opened_ends_with_it() {
+    let gate = good_gate(Entrance::CertificateOrToken).await;
+    let short = Token { expires: now() + 3, ..token(&[Scope::Logs]) };
+    let client = Client {
+        registry: gate.registry.clone(),
+        identity: None,
+        token: Some(short.sign(&NETWORK, &secret(TENANT))),
+    };
+    let mut connection = client.connect(gate.address, &account(PROVIDER)).await.unwrap();
+    let mut log = open_log(&mut connection).await;
+    let mut rest = Vec::new();
+    let ended = timeout(Duration::from_secs(10), log.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "still open after its end");
+}
+
 /// A token for one body is good for that body, once.
 #[tokio::test]
 async fn a_token_for_a_body_is_used_once() {

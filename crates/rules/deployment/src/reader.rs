@@ -44,7 +44,7 @@ impl<'a> At<'a> {
     }
 
     /// A mapping from names that the file chooses, each with its value.
-    pub(crate) fn names(&self, problems: &mut Problems) -> Vec<(Key, At<'a>)> {
+    pub(crate) fn names(&self, problems: &mut Problems) -> Vec<(Key, Self)> {
         let Value::Map(entries) = &self.node.value else {
             self.refuse(problems, format!("{} is no mapping of names to values", self.kind()));
             return Vec::new();
@@ -56,7 +56,7 @@ impl<'a> At<'a> {
     }
 
     /// A list.
-    pub(crate) fn list(&self, max: usize, problems: &mut Problems) -> Vec<At<'a>> {
+    pub(crate) fn list(&self, max: usize, problems: &mut Problems) -> Vec<Self> {
         let Value::List(items) = &self.node.value else {
             self.refuse(
                 problems,
@@ -68,7 +68,7 @@ impl<'a> At<'a> {
     }
 
     /// A list, or one value that stands for a list of one.
-    pub(crate) fn one_or_list(&self, max: usize, problems: &mut Problems) -> Vec<At<'a>> {
+    pub(crate) fn one_or_list(&self, max: usize, problems: &mut Problems) -> Vec<Self> {
         match &self.node.value {
             Value::List(items) => self.items(items, max, problems),
             _ => vec![self.clone()],

@@ -215,8 +215,7 @@ fn storage_of(at: &At<'_>, problems: &mut Problems) -> BTreeMap<String, Volume> 
         map.finish(problems);
         let range = "between 5Mi and 32Ti in a volume";
         let size = size.and_then(|at| bytes(&at, STORAGE_MIN, STORAGE_MAX, range, problems));
-        let (text, name_at) = name
-            .map_or_else(|| ("default".to_owned(), at.clone()), |(text, name_at)| (text, name_at));
+        let (text, name_at) = name.unwrap_or_else(|| ("default".to_owned(), at.clone()));
         if !is_label(&text) {
             name_at.refuse(
                 problems,
