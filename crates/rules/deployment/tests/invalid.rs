@@ -155,9 +155,8 @@ fn golden_refusals() {
     for (base, from, to) in CASES {
         assert_eq!(base.matches(from).count().min(1), 1, "{from:?} is not in the file");
         let text = base.replacen(from, to, 1);
-        let problems = match read(&text, second) {
-            Err(problems) => problems,
-            Ok(_) => panic!("accepted with {to:?} for {from:?}"),
+        let Err(problems) = read(&text, second) else {
+            panic!("accepted with {to:?} for {from:?}")
         };
         writeln!(found, "{from:?} -> {to:?}").unwrap();
         for problem in problems.iter() {
