@@ -26,7 +26,7 @@ mod run;
 mod sandbox;
 mod service;
 mod shared;
-mod talk;
+mod starting;
 mod view;
 
 use std::{
@@ -38,6 +38,7 @@ use std::{
 };
 
 use casper_types::SecretKey;
+use girrona_assembly::talk;
 use girrona_http::Assemblies;
 use girrona_net::{Blocks, Net};
 use girrona_store::{

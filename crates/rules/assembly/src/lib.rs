@@ -29,6 +29,7 @@ pub mod message;
 pub mod permission;
 pub mod propagation;
 pub mod run;
+pub mod talk;
 
 pub use content::Cid;
 pub use ids::{ManifestDigest, MessageId, RequestId};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bolero::check;
 use common::{NET, NOW, announcement, execution, outcome, receipt, root, say};
 use girrona_assembly::{
-    Manifest, Origin,
+    Manifest, MessageId, Origin,
     content::{
         Block, Cid, Codec, FileBuilder, Limits, Piece, Shape, TreeBuilder, Walk,
         car::{self, CarReader},
@@ -17,8 +17,9 @@ use girrona_assembly::{
     },
     fetch::{Blocks, Output, Serve, Session, WantKind, session::Config, wire},
     manifest::import,
-    message::{Channel, Envelope, Holdings, Payload, Update, open},
-    run::{Certificate, Evidence},
+    message::{Channel, Envelope, Holdings, Payload, Update, open, payload::casper_key::Key},
+    run::{Certificate, Challenge, Evidence},
+    talk::{self, Offer, Order, Part, Reply, Say},
 };
 
 /// A good message with bytes changed where the input says so, and some cut off.
@@ -246,6 +247,58 @@ fn fuzz_bitswap_messages() {
                     let _ = Cid::from_prefix(prefix, block);
                 }
             }
+        }
+    });
+}
+
+/// What two nodes say to each other: whatever is understood has one form, and is no longer than
+/// what it came from.
+#[test]
+fn fuzz_direct_messages() {
+    let request = say(2, 1, Payload::Execute(execution(1)));
+    let (id, message) = (request.request().unwrap(), request.body.payload.kind());
+    assert!(Channel::Direct.takes(message));
+    let executor = || Key(common::key(3));
+    let part =
+        |bytes| Part { request: id, executor: executor(), is_stderr: true, offset: 9, bytes };
+    let says = [
+        Say::Envelope(request.to_bytes()),
+        Say::Output(part(vec![7; 20])),
+        Say::Offer(Offer { request: id, executor: executor(), free_milli: 500 }),
+        Say::Order(Order { request: id, executor: executor() }),
+        Say::Digest,
+        Say::Pull(vec![MessageId([1; 32]), MessageId([2; 32])]),
+        Say::Prove(Challenge { nonce: [3; 32], block: root(1) }),
+        Say::Again(vec![id]),
+    ];
+    let replies = [
+        Reply::Ids(vec![MessageId([1; 32])]),
+        Reply::Messages(vec![request.to_bytes(), Vec::new()]),
+        Reply::Proof(Some([5; 32])),
+    ];
+    let goods: Vec<Vec<u8>> =
+        says.iter().map(talk::encode).chain(replies.iter().map(talk::encode)).collect();
+    for (good, known) in goods.iter().zip(&says) {
+        assert_eq!(talk::decode::<Say>(good).as_ref(), Some(known));
+    }
+    let reads = |bytes: &[u8]| {
+        if let Some(read) = talk::decode::<Say>(bytes) {
+            assert_eq!(talk::encode(&read), bytes, "one word, one form");
+            if let Say::Envelope(inner) = read {
+                opens(&inner);
+            }
+        }
+        if let Some(read) = talk::decode::<Reply>(bytes) {
+            assert_eq!(talk::encode(&read), bytes, "one answer, one form");
+        }
+    };
+    check!().for_each(|input: &[u8]| {
+        reads(input);
+        for kind in 0..9 {
+            reads(&[&[kind], input].concat());
+        }
+        for good in &goods {
+            reads(&damaged(good, input));
         }
     });
 }

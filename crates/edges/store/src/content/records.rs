@@ -96,10 +96,15 @@ impl Records {
         is_synced: bool,
     ) -> Result<(), RecordsError> {
         self.table(table).insert(key, value).map_err(RecordsError::of("write"))?;
-        if is_synced {
-            self.db.persist(PersistMode::SyncData).map_err(RecordsError::of("sync"))?;
-        }
-        Ok(())
+        if is_synced { self.sync() } else { Ok(()) }
+    }
+
+    /// Everything that was put so far is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the disk failed.
+    pub fn sync(&self) -> Result<(), RecordsError> {
+        self.db.persist(PersistMode::SyncData).map_err(RecordsError::of("sync"))
     }
 
     /// Forgets a value.

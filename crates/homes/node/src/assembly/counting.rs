@@ -18,13 +18,17 @@ use super::{
     keep::{self, Own, Standing},
     metrics::Metrics,
     run::{Outputs, Run},
-    service::Service,
+    service::{Service, Trail},
     talk::{Offer, Order, Part, Reply, Say, encode},
 };
 
 /// How much longer than its limit of time an executor may take before another takes over, in
 /// milliseconds.
 const SLOW_MS: u64 = 3_000;
+/// A node that was away asks this often what became of its requests, in milliseconds.
+const AGAIN_EVERY_MS: u64 = 3_000;
+/// So long it waits for those whom it chose before it was away, in milliseconds.
+const CHOOSE_AGAIN_MS: u64 = 5_000;
 /// After the deadline, receipts that are on their way still count as evidence, in milliseconds.
 const LATE_MS: u64 = 2_000;
 
@@ -43,8 +47,13 @@ impl Service {
     pub(super) fn recall_run(&mut self, request: RequestId, result: keep::Result, now: u64) {
         let Payload::Execute(execution) = &result.request.body.payload else { return };
         let execution = execution.clone();
+        let is_open = match result.standing {
+            Standing::Waiting => true,
+            Standing::Agreed => result.stdout.is_none(),
+            Standing::Split | Standing::Failed | Standing::Cancelled => false,
+        };
         if !result.is_counted_here
-            || result.standing != Standing::Waiting
+            || !is_open
             || execution.deadline_ms.saturating_add(LATE_MS) < now.saturating_sub(60_000)
         {
             return;
@@ -58,6 +67,10 @@ impl Service {
         }
         let mut run = Run::new(result, tally, &execution, now);
         run.answered = answered;
+        run.is_recalled = true;
+        // Those who were chosen before are heard first.
+        run.choose_ms = now.saturating_add(CHOOSE_AGAIN_MS);
+        self.trails.insert(request, Trail::new(None, run.deadline_ms));
         self.runs.insert(request, run);
     }
 
@@ -106,6 +119,9 @@ impl Service {
         }
         if let Payload::Receipt(receipt) = &envelope.body.payload {
             run.outcomes.insert(receipt.outcome);
+        }
+        if run.is_recalled && run.n.is_some() {
+            run.ordered.entry(author.clone()).or_insert(now);
         }
         // A second one that says something else is evidence; the first is shown.
         if run.answered.insert(author.clone()) {
@@ -174,7 +190,7 @@ impl Service {
         let root = run.root();
         let known = root.map_or(0, |root| self.census.holders(&root).count());
         let all = run.offers.len() >= known.max(1) && known > 0;
-        if all || now >= run.choose_ms {
+        if (all && !run.is_recalled) || now >= run.choose_ms {
             self.choose(&offer.request, now);
         }
     }
@@ -188,8 +204,10 @@ impl Service {
             .offers
             .iter()
             .filter(|(key, _)| !run.out.contains(*key))
+            .filter(|(key, _)| !run.is_recalled || !run.ordered.contains_key(*key))
             .map(|(key, free)| Candidate { key: key.clone(), free_milli: *free })
             .collect();
+        let n = if run.is_recalled { run.lacking() } else { n };
         let chosen = Selection::new(request, &candidates, Some(n));
         let new: Vec<PublicKey> =
             chosen.asked().filter(|key| !run.ordered.contains_key(*key)).cloned().collect();
@@ -305,6 +323,7 @@ impl Service {
         let mut choose = Vec::new();
         let mut over = Vec::new();
         let mut late = Vec::new();
+        let mut again = Vec::new();
         for (request, run) in &mut self.runs {
             if run.kept.standing == Standing::Waiting && now >= run.deadline_ms {
                 due.push(*request);
@@ -324,7 +343,12 @@ impl Service {
                 run.kept.declines.push((Key(key.clone()), "it took too long".to_owned()));
                 run.out.insert(key);
             }
-            let is_due = run.ordered.is_empty() && now >= run.choose_ms;
+            let is_lacking = run.ordered.is_empty() || (run.is_recalled && run.lacking() > 0);
+            let is_due = is_lacking && now >= run.choose_ms;
+            if run.is_recalled && run.is_open() && now >= run.again_ms {
+                run.again_ms = now.saturating_add(AGAIN_EVERY_MS);
+                again.push(*request);
+            }
             if run.n.is_some() && (is_slow || is_due) && !run.offers.is_empty() {
                 choose.push(*request);
             }
@@ -339,6 +363,7 @@ impl Service {
                 over.push(*request);
             }
         }
+        self.ask_again(&again);
         for request in choose {
             self.choose(&request, now);
         }

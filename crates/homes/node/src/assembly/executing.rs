@@ -1,20 +1,18 @@
 //! Stage two, as a holder: a request comes, this node executes it or says why not, and its receipt
 //! goes back the way the request came. Once for each request, over restarts too.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use casper_types::PublicKey;
 use girrona_assembly::{
     Cid, RequestId,
-    content::{Block, Built, FileBuilder, Limits as ContentLimits, Shape, TreeBuilder},
     message::{
         Decline, DeclineReason, Envelope, Execution, Payload, Receipt, payload::casper_key::Key,
     },
-    run::{Ending, Outcome, Start},
+    run::{Ending, Start},
 };
-use girrona_store::content::Reservation;
-use girrona_workload::{Caller, Canceller, Finished, Job};
+use girrona_workload::Canceller;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -23,27 +21,21 @@ use tracing::{debug, info, warn};
 use super::{
     keep::{self, Own, Standing, Started},
     metrics::Metrics,
-    sandbox::SharedReady,
     service::{Input, REQUESTS_MAX, Service, Trail},
-    shared::Shared,
+    starting::Ended,
     talk::{Offer, Order, PART_MAX, Part, Reply, Say, encode},
 };
-
-/// How close a deadline may be when an execution begins, in milliseconds.
-const DEADLINE_NEAR_MS: u64 = 20;
-/// The score of files that an execution left: they go before what is announced.
-const OUTPUT_SCORE: u64 = 200;
 
 /// An execution here.
 #[derive(Debug)]
 pub(super) struct Executing {
     pub(super) root: Cid,
     /// The request, for its receipt.
-    envelope: Envelope,
+    pub(super) envelope: Envelope,
     /// Takes it back; `None` as long as it waits to be chosen.
-    cancel: Option<Canceller>,
-    deadline_ms: u64,
-    began: Instant,
+    pub(super) cancel: Option<Canceller>,
+    pub(super) deadline_ms: u64,
+    pub(super) began: Instant,
 }
 
 impl Executing {
@@ -51,13 +43,6 @@ impl Executing {
     pub(super) const fn is_running(&self) -> bool {
         self.cancel.is_some()
     }
-}
-
-/// What an execution came to.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    outcome: Outcome,
-    finished: Finished,
 }
 
 impl Service {
@@ -82,11 +67,12 @@ impl Service {
             debug!(%request, "too many requests at once");
             return;
         }
-        self.trails.entry(request).or_insert_with(|| Trail {
-            up: from,
-            down: BTreeMap::new(),
-            until_ms: execution.deadline_ms.saturating_add(60_000),
-        });
+        let trail =
+            self.trails.entry(request).or_insert_with(|| Trail::new(from, execution.deadline_ms));
+        // After a restart it is known that there was one, but not from whom it came.
+        if !self.runs.contains_key(&request) {
+            trail.up = trail.up.or(from);
+        }
         // Too long for gossip: neighbours pass it on, each once.
         if is_new && bytes.len() > girrona_assembly::message::Channel::Executions.size_max() {
             let say = Say::Envelope(bytes.to_vec());
@@ -123,14 +109,18 @@ impl Service {
             began: Instant::now(),
         };
         self.executing.insert(request, waiting);
-        let free_milli = u32::from(self.shared.runner.load().weight());
-        let executor = Key(self.shared.account.clone());
-        let offer = Offer { request, executor, free_milli };
+        let offer = self.own_offer(request);
         if self.runs.contains_key(&request) {
             self.offered(offer, super::shared::now_ms());
         } else {
             self.send_up(&request, &Say::Offer(offer));
         }
+    }
+
+    /// What this node says when it waits to be chosen.
+    pub(super) fn own_offer(&self, request: RequestId) -> Offer {
+        let free_milli = u32::from(self.shared.runner.load().weight());
+        Offer { request, executor: Key(self.shared.account.clone()), free_milli }
     }
 
     /// A node was chosen to execute: this one, or one behind it.
@@ -176,22 +166,35 @@ impl Service {
             }
         }
         if let Err(reason) = self.begin(request, envelope, execution, now) {
-            info!(%request, %reason, "a request is declined");
-            self.register.end(&request, Ending::Declined);
-            self.keep_started(&request, &author, execution.deadline_ms, Some(Ending::Declined));
-            Metrics::count(&self.shared.metrics.executions, "declined");
-            self.shared
-                .tell(&json!({ "ExecutionDeclined": { "request": request, "reason": reason } }));
-            let signed = self.shared.sign(Payload::Decline(Decline { request, reason }));
-            if self.runs.contains_key(&request) {
-                self.count_decline(&request, &self.shared.account.clone(), &reason, now);
-            } else {
-                self.send_up(&request, &Say::Envelope(signed.bytes));
-            }
+            self.decline(request, &author, execution.deadline_ms, reason, now);
         }
     }
 
-    fn keep_started(
+    pub(super) fn decline(
+        &mut self,
+        request: RequestId,
+        author: &PublicKey,
+        deadline_ms: u64,
+        reason: DeclineReason,
+        now: u64,
+    ) {
+        info!(%request, %reason, "a request is declined");
+        self.register.end(&request, Ending::Declined);
+        self.keep_started(&request, author, deadline_ms, Some(Ending::Declined));
+        Metrics::count(&self.shared.metrics.executions, "declined");
+        self.shared.tell(&json!({ "ExecutionDeclined": { "request": request, "reason": reason } }));
+        if self.runs.contains_key(&request) {
+            self.count_decline(&request, &self.shared.account.clone(), &reason, now);
+        } else {
+            self.send_up(&request, &self.own_decline(request, reason));
+        }
+    }
+
+    pub(super) fn own_decline(&self, request: RequestId, reason: DeclineReason) -> Say {
+        Say::Envelope(self.shared.sign(Payload::Decline(Decline { request, reason })).bytes)
+    }
+
+    pub(super) fn keep_started(
         &self,
         request: &RequestId,
         author: &PublicKey,
@@ -204,87 +207,6 @@ impl Service {
             warn!(%error, %request, "that a request was started cannot be kept");
         }
         kept.is_ok()
-    }
-
-    fn begin(
-        &mut self,
-        request: RequestId,
-        envelope: &Envelope,
-        execution: &Execution,
-        now: u64,
-    ) -> Result<(), DeclineReason> {
-        let ready = self.ready(&execution.root).cloned().ok_or(DeclineReason::NotHeld)?;
-        let left = execution.deadline_ms.saturating_sub(now);
-        if left < DEADLINE_NEAR_MS {
-            return Err(DeclineReason::Deadline);
-        }
-        let job = self.job(request, envelope, execution, &ready, left)?;
-        // Before anything is done: what was started is never started again.
-        let author = &envelope.body.author;
-        if !self.keep_started(&request, author, execution.deadline_ms, None) {
-            return Err(DeclineReason::Resources);
-        }
-        let running = self.shared.runner.execute(job).map_err(|_| DeclineReason::Busy)?;
-        let executing = Executing {
-            root: execution.root,
-            envelope: envelope.clone(),
-            cancel: Some(running.canceller()),
-            deadline_ms: execution.deadline_ms,
-            began: Instant::now(),
-        };
-        self.executing.insert(request, executing);
-        if let Err(error) = self.shared.content.touch(&execution.root, now) {
-            debug!(%error, "when content was used last is not kept");
-        }
-        self.shared.tell(&json!({ "ExecutionStarted": {
-            "request": request, "root": execution.root, "entry": execution.entry,
-        }}));
-        let shared = Arc::clone(&self.shared);
-        self.shared.runtime.spawn(async move {
-            let finished = running.await;
-            let ended = Box::new(with_output(&shared, finished, now).await);
-            shared.report(Input::Executed { request, ended }).await;
-        });
-        Ok(())
-    }
-
-    /// What is to be run. Nothing in it depends on this node, or honest nodes would differ.
-    fn job(
-        &self,
-        request: RequestId,
-        envelope: &Envelope,
-        execution: &Execution,
-        ready: &SharedReady,
-        left_ms: u64,
-    ) -> Result<Job, DeclineReason> {
-        let manifest = &ready.manifest;
-        let entry = manifest.entry(&execution.entry).ok_or(DeclineReason::Entry)?;
-        let artefact = ready.entries.get(&execution.entry).ok_or(DeclineReason::Entry)?;
-        let config = &self.shared.config;
-        let wanted = manifest.permissions.narrowed_by(&execution.permissions);
-        // With less than it asks for it would do something else here than elsewhere.
-        if wanted.narrowed_by(&config.permissions) != wanted {
-            return Err(DeclineReason::Policy);
-        }
-        let limits = manifest.limits.narrowed_by(&execution.limits);
-        if limits.narrowed_by(&config.limits) != limits {
-            return Err(DeclineReason::Resources);
-        }
-        Ok(Job {
-            artefact: artefact.clone(),
-            entry: entry.name.clone(),
-            args: entry.args.iter().chain(&execution.args).cloned().collect(),
-            stdin: Bytes::from(execution.stdin.clone()),
-            env: entry.env_with(&execution.env),
-            input: ready.tree.clone(),
-            limits,
-            permissions: wanted,
-            seed: request.0,
-            // Part of the request, so that it is the same in every envelope.
-            time_ms: execution.deadline_ms.saturating_sub(limits.time_ms),
-            caller: Caller(envelope.body.author.to_account_hash().value()),
-            deadline: Some(std::time::Instant::now() + Duration::from_millis(left_ms)),
-        })
     }
 
     /// An execution ended: signs its receipt, keeps it, sends it.
@@ -334,15 +256,21 @@ impl Service {
 
     /// Sends the receipt of this node's own execution, and what the program wrote.
     fn send_own(&self, request: &RequestId) {
+        for say in self.own_says(request) {
+            self.send_up(request, &say);
+        }
+    }
+
+    /// The receipt of this node's own execution, and what the program wrote.
+    pub(super) fn own_says(&self, request: &RequestId) -> Vec<Say> {
         let result = match self.shared.keep.result(request) {
-            Ok(Some(result)) => result,
-            Ok(None) => return,
+            Ok(result) => result,
             Err(error) => {
                 warn!(%error, %request, "a result cannot be read");
-                return;
+                None
             }
         };
-        let Some(own) = result.own else { return };
+        let Some(own) = result.and_then(|result| result.own) else { return Vec::new() };
         let mut says = vec![Say::Envelope(own.receipt.to_bytes())];
         for (is_stderr, bytes) in [(false, own.stdout), (true, own.stderr)] {
             let mut offset = 0_u64;
@@ -353,9 +281,7 @@ impl Service {
                 offset = offset.saturating_add(piece.len() as u64);
             }
         }
-        for say in &says {
-            self.send_up(request, say);
-        }
+        says
     }
 
     /// The requester takes a request back.
@@ -420,54 +346,4 @@ impl Service {
     pub(super) fn forget_unchosen(&mut self, now: u64) {
         self.executing.retain(|_, one| one.cancel.is_some() || one.deadline_ms > now);
     }
-}
-
-/// Makes content of the files that an execution left, and the outcome of it all.
-async fn with_output(shared: &Arc<Shared>, finished: Finished, now: u64) -> Ended {
-    if finished.output.is_empty() {
-        return Ended { outcome: finished.outcome(None), finished };
-    }
-    let with = Arc::clone(shared);
-    let output = finished.output.clone();
-    let keep = move || {
-        let mut blocks: Vec<Block> = Vec::new();
-        let built = build(&output, &mut |block| blocks.push(block))?;
-        let wanted = Reservation {
-            root: built.cid,
-            size: built.size,
-            blocks: built.blocks,
-            score: OUTPUT_SCORE,
-            note: super::talk::encode(&("output".to_owned(), String::new(), 0_u32)),
-        };
-        let content = &with.content;
-        let kept =
-            content.reserve(wanted, &std::collections::BTreeSet::new(), now).and_then(|_| {
-                blocks.iter().try_for_each(|block| content.put(&block.cid, &block.bytes))?;
-                content.complete(&built.cid, now)
-            });
-        // The receipt names them all the same; whoever wants them asks another executor.
-        if let Err(error) = kept {
-            warn!(%error, root = %built.cid, "the files that an execution left are not kept");
-        } else {
-            with.net.provide(built.cid);
-        }
-        Some(built.cid)
-    };
-    let output = tokio::task::spawn_blocking(keep).await.ok().flatten();
-    Ended { outcome: finished.outcome(output), finished }
-}
-
-/// Files as a directory.
-fn build(files: &BTreeMap<String, Bytes>, out: &mut dyn FnMut(Block)) -> Option<Built> {
-    let mut tree = TreeBuilder::new(ContentLimits::default());
-    for (path, bytes) in files {
-        let mut file = FileBuilder::new(Shape::HELIA);
-        file.push(bytes, out);
-        let built = file.finish(out);
-        // The sandbox takes no name that content would not.
-        if let Err(error) = tree.add(path, built) {
-            warn!(%error, "a file that an execution left has no place");
-        }
-    }
-    tree.finish(out).ok()
 }

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How often holdings are said although nothing changed, in milliseconds.
-const HOLDINGS_EVERY_MS: u64 = 60_000;
+const HOLDINGS_EVERY_MS: u64 = 30_000;
 /// A change waits this long for others, in milliseconds.
 const HOLDINGS_SOON_MS: u64 = 50;
 /// A root is read again after this long, in milliseconds: a day.

@@ -1,7 +1,7 @@
 //! The incumbent's function service, in its own JSON: what it calls a function is an assembly here,
 //! its method an entry point, its threshold a number of equal receipts.
 
-use girrona_api::methods::assembly::{RunInfo, RunState};
+use girrona_api::methods::assembly::{AssemblyShowResult, RunInfo, RunState};
 use girrona_assembly::{
     Cid, Permissions,
     manifest::{Entry, Manifest},
@@ -85,6 +85,22 @@ fn entry_of<'a>(manifest: &'a Manifest, method: &str) -> Option<&'a Entry> {
     by_name.or_else(|| manifest.entries.iter().find(|entry| entry.file == method))
 }
 
+/// The entry point that a method means, as far as the announcement tells; its holders know more.
+fn announced_entry(shown: &AssemblyShowResult, method: String) -> String {
+    let announced = shown.announcements.iter().filter_map(|said| {
+        serde_json::from_value::<Vec<String>>(said.announcement["entries"].clone()).ok()
+    });
+    let names: Vec<String> = announced.flatten().collect();
+    let is_known = |name: &str| names.iter().any(|known| known == name);
+    let stem = method.trim_end_matches(".wasm");
+    match names.as_slice() {
+        _ if is_known(&method) => method,
+        _ if is_known(stem) => stem.to_owned(),
+        [only] if method.ends_with(".wasm") => only.clone(),
+        _ => method,
+    }
+}
+
 impl Handle {
     fn manifest(&self, root: &Cid) -> Option<Manifest> {
         use girrona_assembly::manifest::{FILE, FILE_MAX};
@@ -122,8 +138,8 @@ impl Handle {
                 Some(entry) => entry.name.clone(),
                 None => return refuse(format!("the function has no method `{method}`")),
             },
-            // Not held here: its holders know.
-            None => method,
+            // Not held here: what was announced has the names of its methods, but not their files.
+            None => announced_entry(&shown, method),
         };
         let execution = execution_of(&asked, root, entry, holders)?;
         let timeout = execution.deadline_ms.saturating_sub(now_ms());

@@ -240,7 +240,8 @@ impl Service {
     fn hear_holdings(&mut self, envelope: &Envelope, bytes: &[u8], from: Option<PeerId>, now: u64) {
         let author = envelope.body.author.clone();
         let Payload::Holdings(holdings) = &envelope.body.payload else { return };
-        if !self.census.hear(&author, holdings, now) {
+        // When it was said counts, not when it came: what is pulled later may be old.
+        if !self.census.hear(&author, holdings, envelope.body.created_ms.min(now)) {
             debug!(%author, "there is no room for all that a node holds");
         }
         self.places.insert(author.clone(), holdings.addresses.clone());
@@ -342,7 +343,10 @@ impl Service {
                     self.apply(&verified, &inner, Some(peer), now);
                     Reply::Taken
                 }
-                Err(Refusal::Duplicate) => Reply::Taken,
+                Err(Refusal::Duplicate) => {
+                    self.came_again(&inner, peer, now);
+                    Reply::Taken
+                }
                 Err(refusal) => {
                     debug!(%peer, %refusal, "not taken");
                     if refusal.verdict() == Verdict::Reject {
@@ -354,6 +358,7 @@ impl Service {
             Say::Output(part) => self.output_came(part, bytes, peer),
             Say::Offer(offer) => self.offer_came(offer, bytes, peer, now),
             Say::Order(order) => self.order_came(&order, bytes, now),
+            Say::Again(requests) => self.asked_again(&requests, peer, now),
         };
         answer.send(Bytes::from(encode(&reply)));
     }

@@ -127,10 +127,15 @@ impl Keep {
         Ok(alive)
     }
 
-    /// Keeps that a request was started, before anything of it is done. It outlives the process; a
-    /// machine that loses power may execute the last ones again, with the same result.
+    /// Keeps that a request was started, before anything of it is done. It outlives the process; it
+    /// outlives a loss of power after [`Self::sync`].
     pub(crate) fn started(&self, id: &RequestId, started: &Started) -> Kept<()> {
         self.0.put(Table::Requests, &id.0, &encode(started), false)
+    }
+
+    /// Everything that was kept so far is on disk when this returns.
+    pub(crate) fn sync(&self) -> Kept<()> {
+        self.0.sync()
     }
 
     /// Every request whose deadline is not over.

@@ -44,6 +44,10 @@ pub(crate) struct Run {
     /// Grows with every change that somebody may wait for.
     pub(super) changed: watch::Sender<u64>,
     pub(super) is_over: bool,
+    /// The node was started again since it was brought: what was said meanwhile is asked for.
+    pub(super) is_recalled: bool,
+    /// When that is to be asked for next.
+    pub(super) again_ms: u64,
     /// Standard error is not awaited any more.
     pub(super) is_late: bool,
     /// Different results that came; more than one is worth a look for evidence.
@@ -88,8 +92,19 @@ impl Run {
             outputs_bytes: 0,
             changed: watch::channel(0).0,
             is_over: false,
+            is_recalled: false,
+            again_ms: 0,
             is_late: false,
             outcomes: BTreeSet::new(),
+        }
+    }
+
+    /// Whether a result, or what belongs to it, may still come.
+    pub(super) fn is_open(&self) -> bool {
+        match self.kept.standing {
+            Standing::Waiting => true,
+            Standing::Agreed => self.kept.stdout.is_none(),
+            Standing::Split | Standing::Failed | Standing::Cancelled => false,
         }
     }
 
@@ -120,6 +135,12 @@ impl Run {
     /// How many of those who were chosen are not out.
     fn chosen(&self) -> usize {
         self.ordered.keys().filter(|key| !self.out.contains(*key)).count()
+    }
+
+    /// How many more are to be chosen.
+    pub(super) fn lacking(&self) -> u16 {
+        let chosen = u16::try_from(self.chosen()).unwrap_or(u16::MAX);
+        self.n.unwrap_or_default().saturating_sub(chosen)
     }
 
     /// How many receipts may still come.

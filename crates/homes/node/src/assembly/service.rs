@@ -25,23 +25,26 @@ use tracing::{info, warn};
 use super::{
     caching::{FetchEnd, Here},
     door::Command,
-    executing::{Ended, Executing},
+    executing::Executing,
     run::Run,
     sandbox::{SharedReady, Unfit},
     shared::{Shared, now_ms},
+    starting::{Ended, Starting},
     talk::Reply,
 };
 
 /// Inputs that wait. When full: gossip is ignored (peers compare what they have, so it comes
 /// again), what peers say directly is dropped and they ask again, the door says "busy", jobs wait.
 pub(crate) const QUEUE: usize = 8_192;
+/// Executions that begin after one write to disk.
+const BATCH: usize = 64;
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// Live messages that are kept for others, and their bytes.
 const SHELF_MESSAGES: usize = 16_384;
 const SHELF_BYTES: usize = 64 << 20;
-/// A node that says nothing for so long holds nothing any more.
-const SILENCE_MS: u64 = 10 * 60_000;
+/// A node that says nothing for so long holds nothing any more: it was to be heard three times.
+const SILENCE_MS: u64 = 100_000;
 /// Nodes whose holdings are remembered.
 const NODES_MAX: usize = 16_384;
 /// Requests that are remembered until their deadlines.
@@ -106,6 +109,15 @@ pub(super) struct Trail {
     /// Where executors are, for whom it is to be passed on to them.
     pub(super) down: BTreeMap<PublicKey, PeerId>,
     pub(super) until_ms: u64,
+    /// When it was last asked about again.
+    pub(super) again_ms: u64,
+}
+
+impl Trail {
+    pub(super) const fn new(up: Option<PeerId>, deadline_ms: u64) -> Self {
+        let until_ms = deadline_ms.saturating_add(60_000);
+        Self { up, down: BTreeMap::new(), until_ms, again_ms: 0 }
+    }
 }
 
 /// All that the service knows.
@@ -130,6 +142,8 @@ pub(crate) struct Service {
     pub(super) pending: BTreeMap<Cid, Pending>,
     pub(super) register: Register,
     pub(super) executing: BTreeMap<RequestId, Executing>,
+    /// Executions that begin when it is on disk that they do.
+    pub(super) starting: Vec<Starting>,
     pub(super) trails: BTreeMap<RequestId, Trail>,
     pub(super) runs: BTreeMap<RequestId, Run>,
     pub(super) peers: BTreeSet<PeerId>,
@@ -174,6 +188,7 @@ impl Service {
             pending: BTreeMap::new(),
             register: Register::new(REQUESTS_MAX),
             executing: BTreeMap::new(),
+            starting: Vec::new(),
             trails: BTreeMap::new(),
             runs: BTreeMap::new(),
             peers: BTreeSet::new(),
@@ -211,6 +226,8 @@ impl Service {
         for (request, started) in shared.keep.requests(now)? {
             let ending = started.ending;
             self.register.restore(request, &started.author.0, started.deadline_ms, ending);
+            // Nobody knows any more from whom it came; whoever asks again is told.
+            self.trails.insert(request, Trail::new(None, started.deadline_ms));
         }
         for (request, result) in shared.keep.results(now)? {
             self.recall_run(request, result, now);
@@ -247,6 +264,10 @@ impl Service {
                     None | Some(Input::Stop) => break,
                     Some(input) => self.handle(input, now_ms()),
                 },
+            }
+            // What else waits goes into the same write to disk.
+            if !self.starting.is_empty() && (inputs.is_empty() || self.starting.len() >= BATCH) {
+                self.start_what_is_kept(now_ms());
             }
         }
         if let Err(error) = self.shared.keep.put_nonces(&self.inbox.snapshot()) {

@@ -52,7 +52,7 @@ impl<N: Ord + Clone> Census<N> {
         Self { nodes: BTreeMap::new(), holders: BTreeMap::new(), silence_ms, nodes_max }
     }
 
-    /// A node says what it holds and what it evicted. `false` if there is no room for another
+    /// A node says, or said then, what it holds and what it evicted. `false` if there is no room for another
     /// node, or for more of this one's roots.
     pub fn hear(&mut self, node: &N, holdings: &Holdings, now_ms: u64) -> bool {
         if !self.nodes.contains_key(node) && self.nodes.len() >= self.nodes_max {
@@ -174,6 +174,18 @@ mod tests {
         census.forget_silent(100);
         assert_eq!(census.copies(&root(1), 3).missing, 3);
         assert_eq!(census.nodes(), 1);
+    }
+
+    #[test]
+    fn what_was_said_long_ago_brings_nobody_back() {
+        let mut census = Census::new(100, 10);
+        assert!(census.hear(&"ana", &have(&[1]), 0));
+        census.forget_silent(100);
+        assert_eq!(census.copies(&root(1), 3).held, 0);
+        // Somebody else still has her last word, and passes it on.
+        assert!(census.hear(&"ana", &have(&[1]), 0));
+        census.forget_silent(101);
+        assert_eq!(census.copies(&root(1), 3).held, 0);
     }
 
     #[test]

@@ -5,24 +5,27 @@
 //! to any executor, and no address that anybody could dial.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use girrona_assembly::{
-    MessageId, RequestId,
+
+use crate::{
+    ids::{MessageId, RequestId},
     message::payload::casper_key::Key,
     run::{Challenge, possession::Proof},
 };
 
 /// Ids that one answer names at most.
-pub(crate) const IDS_MAX: usize = 16_384;
+pub const IDS_MAX: usize = 16_384;
 /// Messages that may be asked for at once.
-pub(crate) const PULL_MAX: usize = 256;
+pub const PULL_MAX: usize = 256;
+/// Requests that may be asked about again at once.
+pub const AGAIN_MAX: usize = 256;
 /// Bytes of messages in one answer.
-pub(crate) const PULL_BYTES_MAX: usize = 3 << 20;
+pub const PULL_BYTES_MAX: usize = 3 << 20;
 /// Bytes of output that travel in one piece.
-pub(crate) const PART_MAX: usize = 512 << 10;
+pub const PART_MAX: usize = 512 << 10;
 
 /// What is said.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) enum Say {
+pub enum Say {
     /// Something signed: a request that is too long for gossip, its cancellation, a decline, a
     /// receipt.
     Envelope(Vec<u8>),
@@ -38,39 +41,48 @@ pub(crate) enum Say {
     Pull(Vec<MessageId>),
     /// Do you have this block?
     Prove(Challenge),
+    /// Whoever asked for these was away: what has been said about them since?
+    Again(Vec<RequestId>),
 }
 
 /// Part of an output.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) struct Part {
-    pub(crate) request: RequestId,
-    pub(crate) executor: Key,
+pub struct Part {
+    /// Of which request.
+    pub request: RequestId,
+    /// Whose.
+    pub executor: Key,
     /// Standard error; else standard output.
-    pub(crate) is_stderr: bool,
+    pub is_stderr: bool,
     /// Where it belongs.
-    pub(crate) offset: u64,
-    pub(crate) bytes: Vec<u8>,
+    pub offset: u64,
+    /// What was written.
+    pub bytes: Vec<u8>,
 }
 
 /// A holder that waits to be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) struct Offer {
-    pub(crate) request: RequestId,
-    pub(crate) executor: Key,
+pub struct Offer {
+    /// Of which request.
+    pub request: RequestId,
+    /// Whose.
+    pub executor: Key,
     /// Thousandths of it that are free.
-    pub(crate) free_milli: u32,
+    pub free_milli: u32,
 }
 
 /// Who is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) struct Order {
-    pub(crate) request: RequestId,
-    pub(crate) executor: Key,
+pub struct Order {
+    /// Of which request.
+    pub request: RequestId,
+    /// Whose.
+    pub executor: Key,
 }
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// It was taken, or passed on.
     Taken,
     /// It was not.
@@ -84,13 +96,13 @@ pub(crate) enum Reply {
 }
 
 /// A value's bytes.
-pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
+pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
     // Writing to a vector does not fail.
     borsh::to_vec(value).unwrap_or_default()
 }
 
 /// Reads what takes all the bytes.
-pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Option<T> {
+pub fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Option<T> {
     borsh::from_slice(bytes).ok()
 }
 
