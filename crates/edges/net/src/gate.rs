@@ -83,6 +83,10 @@ impl Gate {
         self.banned.insert(peer, until);
     }
 
+    pub(crate) fn is_banned(&self, peer: &PeerId) -> bool {
+        self.banned.contains_key(peer)
+    }
+
     pub(crate) fn protect(&mut self, peer: PeerId) {
         self.banned.remove(&peer);
         self.protected.insert(peer);

@@ -8,7 +8,9 @@ use std::{
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use girrona_chain::message::{self, Request, Response};
-use girrona_net::{Config, Event, Identity, Multiaddr, Net, PeerId, Topic, Verdict};
+use girrona_net::{
+    Blocks, Config, Content, Event, Identity, Multiaddr, Net, NoBlocks, PeerId, Topic, Verdict,
+};
 use girrona_testkit::{Net as Network, Node};
 use girrona_types::Height;
 use prometheus_client::registry::Registry;
@@ -46,7 +48,17 @@ impl Drop for Hostile {
 impl Hostile {
     /// Joins a network at one of its nodes.
     pub(crate) async fn join(network: &Network, node: &Node) -> Result<Self> {
+        Self::join_with(network, node, Arc::new(NoBlocks)).await
+    }
+
+    /// Joins with content to serve.
+    pub(crate) async fn join_with(
+        network: &Network,
+        node: &Node,
+        blocks: Arc<dyn Blocks>,
+    ) -> Result<Self> {
         let config = Config {
+            content: Content { blocks, ..Content::default() },
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
             peers: vec![address(node)?],
             discovery: false,

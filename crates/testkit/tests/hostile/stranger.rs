@@ -77,7 +77,16 @@ impl Stranger {
     /// Opens a stream of one of the network's own protocols and writes.
     pub(crate) async fn write(&self, protocol: &str, bytes: &[u8]) -> Result<()> {
         let name = format!("/girrona/{}/{protocol}", self.network);
-        let protocol = StreamProtocol::try_from_owned(name)?;
+        self.write_on(StreamProtocol::try_from_owned(name)?, bytes).await;
+        Ok(())
+    }
+
+    /// Opens a stream for content and writes.
+    pub(crate) async fn content(&self, bytes: &[u8]) {
+        self.write_on(StreamProtocol::new("/ipfs/bitswap/1.2.0"), bytes).await;
+    }
+
+    async fn write_on(&self, protocol: StreamProtocol, bytes: &[u8]) {
         let mut control = self.control.clone();
         let open = control.open_stream(self.victim, protocol);
         if let Ok(Ok(mut stream)) = timeout(Duration::from_secs(2), open).await {
@@ -87,7 +96,6 @@ impl Stranger {
             // What is dropped at once may never be read.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(())
     }
 }
 

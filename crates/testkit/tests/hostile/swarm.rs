@@ -29,7 +29,7 @@ use crate::{
 const FEE: u64 = 100_000_000;
 
 /// Bytes that are nothing, different in each round.
-fn garbage(round: u32, length: usize) -> Vec<u8> {
+pub(crate) fn garbage(round: u32, length: usize) -> Vec<u8> {
     let byte = |i: u32| (i.wrapping_add(round).wrapping_mul(2_654_435_761) >> 11) as u8;
     // The first byte is no variant of any message.
     std::iter::once(0xff).chain((1..length as u32).map(byte)).collect()
@@ -68,16 +68,16 @@ fn forged(real: &Real, round: u32, tip: u64) -> Result<SignedProposal> {
 }
 
 /// How a hostile peer behaves in each round, knowing the tip, and what the node says about it.
-struct Kind<'a> {
-    what: String,
+pub(crate) struct Kind<'a> {
+    pub(crate) what: String,
     reason: &'static str,
     attack: Box<Attack<'a>>,
 }
 
 /// The hostile peer, the round, the node's height.
-type Attack<'a> = dyn Fn(&Hostile, u32, u64) + 'a;
+pub(crate) type Attack<'a> = dyn Fn(&Hostile, u32, u64) + 'a;
 
-fn kind<'a>(
+pub(crate) fn kind<'a>(
     what: impl Into<String>,
     reason: &'static str,
     attack: impl Fn(&Hostile, u32, u64) + 'a,
@@ -203,7 +203,7 @@ async fn count(node: &Node, name: &str, reason: &str) -> Result<f64> {
 }
 
 /// Attacks until the node closes the connection, and makes sure that it stays closed.
-async fn is_sent_away(net: &Net, node: &Node, kind: &Kind<'_>) -> Result<()> {
+pub(crate) async fn is_sent_away(net: &Net, node: &Node, kind: &Kind<'_>) -> Result<()> {
     let hostile = Hostile::join(net, node).await?;
     let began = Instant::now();
     let mut round = 0;
@@ -225,7 +225,7 @@ async fn is_sent_away(net: &Net, node: &Node, kind: &Kind<'_>) -> Result<()> {
 }
 
 /// Every node still has every other one, and sent away no more than `bans` peers.
-async fn honest_ones_stay(net: &Net, bans: usize) -> Result<()> {
+pub(crate) async fn honest_ones_stay(net: &Net, bans: usize) -> Result<()> {
     let mut seen = 0.0;
     for node in net.nodes() {
         let others = net.nodes().len() - 1;

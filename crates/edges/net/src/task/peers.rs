@@ -249,7 +249,6 @@ impl Task {
         let score = self.conduct.score(&peer, now);
         self.swarm.behaviour_mut().gossip.set_application_score(&peer, score);
         if enough && !self.swarm.behaviour().gate.is_protected(&peer) {
-            tracing::warn!(peer = %peer, reason, "a peer is banned");
             self.send_away(peer, reason, now);
         } else {
             self.watch(peer, now);
@@ -263,7 +262,7 @@ impl Task {
         let score = behaviour.gossip.peer_score(&peer).unwrap_or(0.0);
         if score < GRAYLIST && self.peers.contains_key(&peer) && !behaviour.gate.is_protected(&peer)
         {
-            tracing::warn!(peer = %peer, score, "a peer is banned for its score");
+            tracing::debug!(peer = %peer, score, "a score that is too low");
             self.send_away(peer, "score", now);
         }
     }
@@ -285,6 +284,11 @@ impl Task {
     }
 
     fn send_away(&mut self, peer: PeerId, reason: &'static str, now: Instant) {
+        // What it sent before it was gone is still judged; that is no other ban.
+        if self.swarm.behaviour().gate.is_banned(&peer) {
+            return;
+        }
+        tracing::warn!(peer = %peer, reason, "a peer is banned");
         let until = now + self.limits.ban;
         self.metrics.banned(reason);
         self.swarm.behaviour_mut().gate.ban(peer, until);

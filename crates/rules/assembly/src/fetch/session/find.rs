@@ -38,6 +38,10 @@ impl<P: Ord + Clone> Session<P> {
             (cid, Missing { order: 0, depth, size })
         };
         Ok(match node {
+            // A small block may stand for a file of any size; nothing of it is fetched then.
+            Node::File { size, .. } if size > self.config.bytes_max => {
+                return Err(Failure::Bytes(self.config.bytes_max));
+            }
             Node::File { parts, .. } => {
                 parts.iter().map(|part| child(part.cid, part.size)).collect()
             }
