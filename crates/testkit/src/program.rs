@@ -107,11 +107,12 @@ pub fn node_with_helia() -> Option<(PathBuf, PathBuf)> {
     let folder = tools_folder().ok().map(|folder| folder.join("helia")).unwrap_or_default();
     // Helia needs a newer Node.js than some systems have, so one lies beside it.
     let node = folder.join("node_modules/node/bin/node");
-    let script = "console.log(require('./node_modules/helia/package.json').version)";
+    let script = "const of = (name) => require(`./node_modules/${name}/package.json`).version;
+        console.log(of('helia'), of('@helia/car'))";
     let is_there = node.is_file() && {
         let mut command = Command::new(&node);
         command.current_dir(&folder).args(["-e", script]);
-        output_of(command).is_some_and(|text| text.trim() == "7.1.15")
+        output_of(command).is_some_and(|text| text.trim() == "7.1.15 6.0.5")
     };
     requires("helia 7.1.15", is_there.then_some((node, folder)))
 }

@@ -17,6 +17,7 @@ const { identify } = await load("@libp2p/identify");
 const { ping } = await load("@libp2p/ping");
 const { multiaddr } = await load("@multiformats/multiaddr");
 const { CID } = await load("multiformats/cid");
+const { sha256 } = await load("multiformats/hashes/sha2");
 
 const MIB = 1 << 20;
 
@@ -69,6 +70,10 @@ for (const length of [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 5]) {
   cids[length] = (await fs.addBytes(content(length))).toString();
 }
 const own = await fs.addBytes(content(64 * MIB));
+// The longest block that anybody takes.
+const largest = content(2 * MIB);
+const block = CID.createV1(0x55, await sha256.digest(largest));
+await helia.blockstore.put(block, largest);
 
 console.log(JSON.stringify({
   peer: libp2p.peerId.toString(),
@@ -77,6 +82,7 @@ console.log(JSON.stringify({
   fetched: { size, sha256: hash.digest("hex"), ms: fetchedMs },
   cids,
   own: own.toString(),
+  block: block.toString(),
 }));
 
 process.stdin.resume();
