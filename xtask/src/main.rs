@@ -25,7 +25,8 @@ const VERBS: &[(&str, &str)] = &[
     ("assemblies [--check]", "build assemblies/ into the Wasm files in git, or compare"),
     (
         "bench [KIND]",
-        "print figures: of `parts`, a `network`, `spread`ing content, the `engine` beside Casper's",
+        "print figures: of `parts`, a `network`, `assemblies`, their `spread` over slow links, the \
+         `engine` beside Casper's",
     ),
     (
         "conformance [ARGS]",

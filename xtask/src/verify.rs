@@ -48,13 +48,13 @@ pub(crate) fn bless(root: &Path) -> Result<()> {
 }
 
 /// Prints the figures of `docs/benchmarks.md`: of parts of the program (`parts`), of a network of
-/// processes (`network`), and of the execution engine beside Casper's (`engine`); all of them when
-/// none is named.
+/// processes (`network`), of assemblies on one (`assemblies`), and of the execution engine beside
+/// Casper's (`engine`); all of them when none is named.
 ///
 /// # Errors
 /// When a name is unknown, or a benchmark fails.
 pub(crate) fn bench(root: &Path, wanted: &[String]) -> Result<()> {
-    const KINDS: [&str; 4] = ["parts", "network", "engine", "spread"];
+    const KINDS: [&str; 5] = ["parts", "network", "assemblies", "spread", "engine"];
     if let Some(unknown) = wanted.iter().find(|word| !KINDS.contains(&word.as_str())) {
         bail!("`{unknown}` is no benchmark; there are {}", KINDS.join(", "));
     }
@@ -62,7 +62,8 @@ pub(crate) fn bench(root: &Path, wanted: &[String]) -> Result<()> {
     if is_wanted("parts") {
         succeed(command(root, "cargo bench --locked --workspace --benches"))?;
     }
-    for kind in ["network", "spread"].into_iter().filter(|kind| is_wanted(kind)) {
+    let on_a_network = ["network", "assemblies", "spread"].into_iter();
+    for kind in on_a_network.filter(|kind| is_wanted(kind)) {
         // With all examples, so that everything is built with one set of features.
         succeed(command(root, "cargo build --locked --release --workspace --bins --examples"))?;
         let built = repo::target_folder(root)?.join("release");

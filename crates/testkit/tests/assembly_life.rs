@@ -337,6 +337,57 @@ async fn long_requests_versions_pins_and_files() -> Result<()> {
     net.end().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_ahead_is_executed_without_a_byte_of_content_on_the_wire() -> Result<()> {
+    const ASSET: usize = 3 << 20;
+    let net = Net::builder().validators(1).observers(2).start().await?;
+    let folder = tempfile::tempdir()?;
+    let content = async || -> Result<[f64; 2]> {
+        let mut sum = [0.0; 2];
+        for node in net.nodes() {
+            let metrics = node.metrics().await?;
+            for (sum, direction) in sum.iter_mut().zip(["in", "out"]) {
+                let name =
+                    format!("net_bytes_total{{channel=\"content\",direction=\"{direction}\"}}");
+                *sum += metrics.sum(&name).unwrap_or(0.0);
+            }
+        }
+        Ok(sum)
+    };
+    let path = folder.path().join("large");
+    std::fs::create_dir_all(&path)?;
+    file(&path, "main.wasm", &says("here")?)?;
+    // No two blocks are the same.
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let asset: Vec<u8> = (0..ASSET).map(|_| next()).collect();
+    file(&path, "asset", &asset)?;
+    let manifest = json!({
+        "name": "large", "version": "1.0.0", "runtime": "wasi-module",
+        "entries": [{ "name": "main", "file": "main.wasm" }],
+    });
+    file(&path, "manifest.json", manifest.to_string().as_bytes())?;
+    let root = publish(&net, &path, &[], &[0, 1, 2]).await?;
+    // What it took to hold it: each of two had all of it from somebody.
+    let ahead = content().await?;
+    ensure!(ahead[0] >= 2.0 * ASSET as f64, "{ahead:?}");
+    // Nobody owes anybody anything any more.
+    tokio::time::sleep(2 * SECOND).await;
+    let before = content().await?;
+    let (bo, at) = (key(&net, "bo")?, url(net.node(0)));
+    for more in [&["-k", "3"][..], &["-k", "2"], &["-n", "1"], &["-n", "2", "-k", "2"]] {
+        let mut words = vec!["run", &root, "--key", &bo, "--json", "--node", &at];
+        words.extend(more);
+        let said = done(&words).await?;
+        assert_eq!(said["result"]["stdout"], hex::encode("here\n"), "{said}");
+    }
+    assert_eq!(content().await?, before, "content moved");
+    net.end().await
+}
+
 /// A client of the incumbent's.
 struct Incumbent {
     http: reqwest::Client,
