@@ -120,8 +120,8 @@ fn assembly(folder: &Path, asset: usize, tag: &str) -> Result<()> {
     let wasm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assemblies/wasm/hello.wasm");
     fs::create_dir_all(folder)?;
     fs::copy(wasm, folder.join("hello.wasm"))?;
-    // No two blocks are the same.
-    let mut state = 1_u64;
+    // No two blocks are the same, nor are those of two assemblies.
+    let mut state = tag.bytes().map(u64::from).sum::<u64>();
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 56) as u8
