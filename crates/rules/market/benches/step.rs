@@ -39,8 +39,7 @@ fn call(market: &mut Market, who: AccountId, call: Call) -> Option<[u8; 32]> {
 }
 
 fn populated() -> (MemoryStore, u64, MarketLaw) {
-    let mut market = Market::default();
-    market.strict = false;
+    let mut market = Market { strict: false, ..Market::default() };
     market.deposit(ANA, RICH);
     market.join(BO);
     let mut profile = common::profile(BO);

@@ -299,7 +299,7 @@ fn other_call(dice: &mut Dice) -> (AccountId, Call) {
 fn set_up(seed: u64) -> (Dice, Market) {
     let mut dice = Dice(seed);
     let mut market = Market::new(law(&mut dice));
-    market.strict = seed % 20 == 0;
+    market.strict = seed.is_multiple_of(20);
     market.deposit(ANA, RICH);
     market.deposit(BEN, 200_000);
     for provider in providers() {
@@ -440,8 +440,7 @@ fn the_same_history_gives_the_same_bytes() {
 
 /// A market with one order and these bids, in this order; who won, and the explanation.
 fn matched(bids: &[(AccountId, u128)], standing: &[u64]) -> (Option<AccountId>, Explanation) {
-    let mut market = Market::default();
-    market.strict = false;
+    let mut market = Market { strict: false, ..Market::default() };
     market.deposit(ANA, RICH);
     for n in 11..19 {
         let provider = AccountId([n; 32]);
@@ -527,7 +526,7 @@ fn money_always_ends_at_the_height_that_it_lasts_to() {
             market.orders(OrderTerms { bid_window: 1, ..terms() });
         }
         while market.state(lease).runs() {
-            if market.height % 10 == 0 || dice.chance(4) {
+            if market.height.is_multiple_of(10) || dice.chance(4) {
                 market.beat(lease);
             }
             let lasts = u128::from(start) + funds / price;

@@ -418,7 +418,7 @@ impl Market {
     /// Ends blocks with a heartbeat in each interval.
     pub(crate) fn run(&mut self, lease: LeaseId, blocks: u64) {
         for n in 0..blocks {
-            if n % 10 == 0 && self.lease(lease).state.runs() {
+            if n.is_multiple_of(10) && self.lease(lease).state.runs() {
                 self.beat(lease);
             }
             self.step();
