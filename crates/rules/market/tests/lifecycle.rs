@@ -579,7 +579,8 @@ fn without_a_final_word_only_what_was_shown_is_paid() {
 
 #[test]
 fn close_lease_is_taken_in_every_state_that_is_not_the_end() {
-    let stages: [(&str, fn(&mut Market) -> girrona_types::market::LeaseId); 9] = [
+    type Reach = fn(&mut Market) -> girrona_types::market::LeaseId;
+    let stages: [(&str, Reach); 9] = [
         ("reserving", |market| market.leased(terms(), &[(BO, 600), (CY, 700)])),
         ("ready", |market| {
             let lease = market.leased(terms(), &[(BO, 600), (CY, 700)]);

@@ -45,6 +45,7 @@ impl Dice {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long to test is no rule")]
 fn histories(fewer: u64) -> u64 {
     let asked = env::var("GIRRONA_HISTORIES").ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(if cfg!(debug_assertions) { fewer } else { 10_000 })
