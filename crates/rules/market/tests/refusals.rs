@@ -481,7 +481,7 @@ fn one_bad_receipt_does_not_spoil_the_batch() {
     let lease = market.running(terms(), &[(BO, 100)]);
     market.block();
     let good = Receipt { lease, seq: 1, counters: [0; 6], log_root: ROOT };
-    let bad = Receipt { lease: NO_LEASE, ..good.clone() };
+    let bad = Receipt { lease: NO_LEASE, ..good };
     market.ok(BO, Call::UsageReceipts { receipts: vec![bad.clone(), good.clone(), good] });
     assert_eq!(market.names(), ["USAGE_REFUSED", "USAGE_RECORDED", "USAGE_REFUSED"]);
     let codes: Vec<_> = market
