@@ -155,9 +155,11 @@ async fn helia_hears_our_gossip_fetches_our_content_and_serves_us_its_own() -> R
     println!("from Helia: {:.1} MiB/s", 64.0 / fetched.elapsed.as_secs_f64());
     assert_eq!(fetched.progress.bytes, 64 * MIB as u64 + whole.size(&own).map_or(0, u64::from));
     assert_eq!((fetched.progress.duplicate_bytes, fetched.progress.offenders), (0, vec![]));
-    let (stored, whole) = (shelf.0.lock().unwrap(), whole.0.lock().unwrap());
-    assert!(whole.iter().all(|(cid, bytes)| stored.get(cid) == Some(bytes)));
-    drop((stored, whole));
+    let is_stored = {
+        let (stored, whole) = (shelf.0.lock().unwrap(), whole.0.lock().unwrap());
+        whole.iter().all(|(cid, bytes)| stored.get(cid) == Some(bytes))
+    };
+    assert!(is_stored);
     // One block of the greatest length: more than a frame of its connection carries.
     let block: Cid = report["block"].as_str().context("a block")?.parse()?;
     assert_eq!(block, Cid::of(Codec::Raw, &content(2 * MIB)));

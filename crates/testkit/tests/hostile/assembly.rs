@@ -440,7 +440,7 @@ async fn ten_thousand_messages_a_second_about_assemblies_stop_nothing() -> Resul
     ensure!(first.is_away() && faulty.lasted < FLOOD / 2, "it flooded for {:?}", faulty.lasted);
     ensure!(!second.is_away(), "who is not at fault stays");
     let bans = figure(net.node(0), "net_bans_total").await?;
-    ensure!(bans >= 1.0 && bans <= lives as f64, "{bans} bans of {lives}");
+    ensure!(bans >= 1.0 && bans <= f64::from(lives), "{bans} bans of {lives}");
     let made = net.node(1).height().await? - height;
     ensure!(made >= 4, "{made} blocks in {FLOOD:?}");
     assert_eq!(executed(&net).await?, 2.0, "something was executed for nobody");
