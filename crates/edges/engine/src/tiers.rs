@@ -1,12 +1,14 @@
 //! Prepared code, kept: interpreted at first, compiled when it is called often.
 //!
 //! Every module is first prepared for the interpreter, which alone decides what is refused. After
-//! [`HOT_USES`] uses a thread compiles it, and when that is done its code takes the interpreter's
-//! place. Which of them ran is visible in metrics and nowhere else.
+//! [`HOT_USES`] uses a thread compiles it, if its runs are long enough to gain by that, and when that
+//! is done its code takes the interpreter's place. Which of them ran is visible in metrics and nowhere
+//! else.
 //!
 //! The chain has the [`Tiers`]; whoever tries code out beside it has an [`Onlooker`].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use casper_types::{ContractWasm, Digest, HashAddr};
@@ -15,6 +17,7 @@ use girrona_types::wasm_costs::WasmConfig;
 use girrona_vm::{Code, Host, Interpreter, Outcome, PrepareError, Prepared, prepare};
 use prometheus_client::metrics::counter::Counter;
 use tracing::warn;
+use wasmparser::{Parser, Payload};
 
 use crate::metrics::Metrics;
 use crate::worker::{Job, Worker};
@@ -22,6 +25,12 @@ use crate::worker::{Job, Worker};
 /// Uses after which a module is compiled: a compile costs about as much as eight interpreted runs
 /// of a small contract.
 const HOT_USES: u32 = 8;
+/// Gas for a run's own instructions, on average, from which machine code is faster: to enter it costs
+/// about 2.6 microseconds more than to enter the interpreter, which takes those for a thousand
+/// instructions.
+const HOT_GAS: u64 = 600_000;
+/// The interpreter clears a guest's memory for each run; what a page of it takes, as gas.
+const PAGE_GAS: u64 = 150_000;
 /// Bytes of kept code, as far as we know them; the longest unused goes first.
 const BYTES_MAX: usize = 256 << 20;
 /// What interpreted code takes for each byte of its module, about.
@@ -53,6 +62,9 @@ enum Stage {
 #[derive(Debug)]
 struct Kept {
     code: Prepared,
+    work: Arc<Work>,
+    /// Of memory, when it starts.
+    pages: u64,
     bytes: usize,
     stage: Stage,
     used: u64,
@@ -131,10 +143,20 @@ impl Tiers {
         if let Some(code) = self.find(key, &law, &module) {
             return Ok(code);
         }
-        let (bytes, module) = (self.bytes_max, module());
-        let code = counted(prepare(&module, &law, &Interpreter)?, &self.interpreted);
+        let module = module();
+        let work = Arc::new(Work::default());
+        let code = prepare(&module, &law, &Interpreter)?;
+        let code = counted(code, &self.interpreted, &work);
         self.metrics.prepared.inc();
-        let kept = locked(&self.shelf).keep(key, Arc::clone(&code), module.len(), bytes);
+        let new = Kept {
+            code: Arc::clone(&code),
+            work,
+            pages: memory_pages(&module),
+            bytes: module.len().saturating_mul(BYTES_PER_BYTE).saturating_add(BYTES_PER_MODULE),
+            stage: Stage::Interpreted(1),
+            used: 0,
+        };
+        let kept = locked(&self.shelf).keep(key, new, self.bytes_max);
         self.metrics.bytes.set(i64::try_from(kept).unwrap_or(i64::MAX));
         Ok(code)
     }
@@ -166,7 +188,7 @@ impl Tiers {
         let code = Arc::clone(&kept.code);
         if let (Stage::Interpreted(uses), Some(worker)) = (kept.stage, &self.worker) {
             kept.stage = Stage::Interpreted(uses.saturating_add(1));
-            if uses >= HOT_USES && worker.has_room() {
+            if uses >= HOT_USES && kept.work.gains_by_compiling(kept.pages) && worker.has_room() {
                 let (law, reference) = (Arc::clone(law), Arc::clone(&code));
                 if worker.submit(Job { key, module: module(), law, reference }) {
                     kept.stage = Stage::Waiting;
@@ -224,7 +246,8 @@ impl Onlooker {
         prepare: impl FnOnce() -> Result<Prepared, PrepareError>,
     ) -> Result<Prepared, PrepareError> {
         let found = locked(&self.shelf).see(key, wasm);
-        found.map_or_else(|| Ok(counted(prepare()?, &self.interpreted)), Ok)
+        let new = || Ok(counted(prepare()?, &self.interpreted, &Arc::default()));
+        found.map_or_else(new, Ok)
     }
 }
 
@@ -260,13 +283,12 @@ impl Shelf {
         Some(kept)
     }
 
-    /// Keeps code of a module of `len` bytes and drops what no longer fits; what is kept now.
-    fn keep(&mut self, key: Key, code: Prepared, len: usize, bytes_max: usize) -> usize {
-        let bytes = len.saturating_mul(BYTES_PER_BYTE).saturating_add(BYTES_PER_MODULE);
-        let (stage, used) = (Stage::Interpreted(1), self.clock);
-        self.kept.insert(key, Kept { code, bytes, stage, used });
-        self.order.insert(used, key);
-        self.bytes += bytes;
+    /// Keeps code and drops what no longer fits; the bytes that are kept now.
+    fn keep(&mut self, key: Key, mut new: Kept, bytes_max: usize) -> usize {
+        new.used = self.clock;
+        self.order.insert(new.used, key);
+        self.bytes += new.bytes;
+        self.kept.insert(key, new);
         self.evict(bytes_max);
         self.bytes
     }
@@ -288,20 +310,53 @@ fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Pages of memory that a module starts with; it has been prepared, so it has one.
+fn memory_pages(module: &[u8]) -> u64 {
+    let memory = Parser::new(0).parse_all(module).find_map(|payload| match payload {
+        Ok(Payload::MemorySection(memories)) => memories.into_iter().next()?.ok(),
+        _ => None,
+    });
+    memory.map_or(0, |memory| memory.initial)
+}
+
+/// What a module's interpreted runs took.
+#[derive(Debug, Default)]
+struct Work {
+    runs: AtomicU64,
+    /// For its own instructions.
+    gas: AtomicU64,
+}
+
+impl Work {
+    fn add(&self, run: &Outcome) {
+        let others = run.gas_parts.host.saturating_add(run.gas_parts.storage);
+        self.runs.fetch_add(1, Relaxed);
+        self.gas.fetch_add(run.gas_used.saturating_sub(others), Relaxed);
+    }
+
+    fn gains_by_compiling(&self, pages: u64) -> bool {
+        let mean = self.gas.load(Relaxed) / self.runs.load(Relaxed).max(1);
+        mean.saturating_add(pages.saturating_mul(PAGE_GAS)) >= HOT_GAS
+    }
+}
+
 /// Interpreted code that is counted.
 #[derive(Debug)]
 struct Counted {
     code: Prepared,
     runs: Counter,
+    work: Arc<Work>,
 }
 
-fn counted(code: Prepared, runs: &Counter) -> Prepared {
-    Arc::new(Counted { code, runs: runs.clone() })
+fn counted(code: Prepared, runs: &Counter, work: &Arc<Work>) -> Prepared {
+    Arc::new(Counted { code, runs: runs.clone(), work: Arc::clone(work) })
 }
 
 impl Code for Counted {
     fn run(&self, entry_point: &str, host: &mut dyn Host, gas_limit: u64) -> Outcome {
         self.runs.inc();
-        self.code.run(entry_point, host, gas_limit)
+        let outcome = self.code.run(entry_point, host, gas_limit);
+        self.work.add(&outcome);
+        outcome
     }
 }

@@ -35,7 +35,7 @@ fn what_is_called_often_is_compiled_beside_and_never_seen_to_change() {
         let mut registry = Registry::default();
         let mut tiers = Tiers::new(true, Metrics::new(&mut registry));
         let law = WasmConfig::default();
-        let module = ContractWasm::new(counting(50));
+        let module = ContractWasm::new(counting(500));
         let native = "contracts_runs_total{tier=\"cranelift\"}";
         let mut first = None;
         let began = Instant::now();
@@ -48,6 +48,37 @@ fn what_is_called_often_is_compiled_beside_and_never_seen_to_change() {
         assert!(shown(&registry, "contracts_runs_total{tier=\"interpreter\"}") >= 8);
         assert_eq!(shown(&registry, "contracts_compiled_total"), 1);
         assert_eq!(shown(&registry, "contracts_prepared_total"), 1);
+    });
+}
+
+#[test]
+fn what_is_short_stays_interpreted_however_often_it_is_called_and_large_memories_do_not() {
+    with_room(|| {
+        let mut registry = Registry::default();
+        let mut tiers = Tiers::new(true, Metrics::new(&mut registry));
+        let law = WasmConfig::default();
+        let module = |pages: u32| {
+            let text = format!(r#"(module (memory {pages}) (func (export "call")))"#);
+            ContractWasm::new(wat::parse_str(text).unwrap())
+        };
+        let (small, large) = (module(1), module(17));
+        let compiled = "contracts_compiled_total";
+        let began = Instant::now();
+        // They were handed over in order, so the small one would be done by the time the large one is.
+        while shown(&registry, compiled) < 1 {
+            assert!(began.elapsed() < Duration::from_secs(60), "it was never compiled");
+            for (name, module) in [([1; 32], &small), ([2; 32], &large)] {
+                let code = tiers.stored(name, module, &law).unwrap();
+                see(&code, "call", GAS);
+            }
+        }
+        let interpreted = "contracts_runs_total{tier=\"interpreter\"}";
+        let before = shown(&registry, interpreted);
+        for _ in 0..100 {
+            see(&tiers.stored([1; 32], &small, &law).unwrap(), "call", GAS);
+        }
+        assert_eq!(shown(&registry, interpreted), before + 100);
+        assert_eq!(shown(&registry, compiled), 1);
     });
 }
 
