@@ -48,8 +48,8 @@ pub(crate) fn bless(root: &Path) -> Result<()> {
 }
 
 /// Prints the figures of `docs/benchmarks.md`: of parts of the program (`parts`), of a network of
-/// processes (`network`), of assemblies on one (`assemblies`), and of the execution engine beside
-/// Casper's (`engine`); all of them when none is named.
+/// processes (`network`), of assemblies on one (`assemblies`), of content that spreads over slow links
+/// (`spread`), and of the execution engine beside Casper's (`engine`); all of them when none is named.
 ///
 /// # Errors
 /// When a name is unknown, or a benchmark fails.

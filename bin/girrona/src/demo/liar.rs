@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 /// How long it may take until a node says that it is there.
 const WELCOME: Duration = Duration::from_secs(10);
 /// How long its subscriptions may take to be known.
-const SETTLE: Duration = Duration::from_millis(1_500);
+const SETTLE: Duration = Duration::from_secs(3);
 /// How long a receipt of it counts, in milliseconds.
 const LIFETIME_MS: u64 = 60_000;
 

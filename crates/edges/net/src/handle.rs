@@ -114,6 +114,7 @@ pub struct MessageToken {
     pub(crate) id: MessageId,
     pub(crate) from: PeerId,
     pub(crate) topic: Topic,
+    pub(crate) author: Option<PeerId>,
     pub(crate) arrival: Arrival,
 }
 

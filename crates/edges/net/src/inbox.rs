@@ -97,7 +97,7 @@ mod tests {
     fn gossip(topic: Topic) -> Event {
         let from = PeerId::random();
         let arrival = Arrival::new(Route::Mesh, 0);
-        let token = MessageToken { id: MessageId::new(b"id"), from, topic, arrival };
+        let token = MessageToken { id: MessageId::new(b"id"), from, topic, author: None, arrival };
         Event::Gossip { topic, from, token, items: vec![], route: Route::Mesh }
     }
 

@@ -31,7 +31,7 @@ const DELAYS: usize = 256;
 const DEGREES: usize = 16;
 /// Who was heard of within this time counts as part of the network.
 const HEARD: Duration = Duration::from_secs(600);
-/// Peers that are remembered. When full those not heard of for the longest go.
+/// Peers that are remembered. When full, others count once some are forgotten.
 const PEERS_MAX: usize = 65_536;
 
 /// Microseconds since 1970.
@@ -208,7 +208,7 @@ impl Meter {
         }
     }
 
-    /// Somebody is connected, or published something, or is in the DHT's table.
+    /// Somebody is connected, or published something that was accepted, or is in the DHT's table.
     pub(crate) fn heard(&mut self, peer: PeerId, now: Instant) {
         if self.heard.len() < PEERS_MAX || self.heard.contains_key(&peer) {
             self.heard.insert(peer, now);

@@ -1,5 +1,6 @@
 //! What an account can ask of the market. A caller outside decodes its arguments into a [`Call`];
-//! everything else about it is checked here.
+//! everything else about it is checked here, with one exception: the facts in [`Call::PayExecutions`]
+//! must have been read from certificates and proofs that the caller has verified.
 
 use std::collections::BTreeMap;
 

@@ -460,9 +460,8 @@ impl Writer<'_> {
 
     /// Charges for the bytes on top of the stack.
     fn charge_bytes(&mut self) {
-        // Below 2^31 the product of any length fits the counter.
-        let per_byte = i64::from(self.around.config.opcode_costs.bulk_memory_per_byte)
-            .min(i64::from(i32::MAX));
+        // Up to 2^30 the product of any length fits below a counter that is below zero already.
+        let per_byte = i64::from(self.around.config.opcode_costs.bulk_memory_per_byte).min(1 << 30);
         let (counter, bytes) = (self.around.gas_global, self.spare_i32);
         self.sink()
             .local_set(bytes)

@@ -90,11 +90,9 @@ impl Heights {
                 self.pop(1);
                 self.enter(results(*blockty), results(*blockty));
             }
-            Operator::Else => {
-                if self.open.dead {
-                    self.open.dead = false;
-                    self.height = self.height.max(self.open.floor);
-                }
+            Operator::Else if self.open.dead => {
+                self.open.dead = false;
+                self.height = self.height.max(self.open.floor);
             }
             Operator::End => {
                 self.height = self.open.floor;

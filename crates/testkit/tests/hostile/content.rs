@@ -319,7 +319,7 @@ async fn a_wantlist_of_a_million_entries_takes_nothing_from_others() -> Result<(
                 let honest = Hostile::join_with(&net, node, shelf).await?;
                 let fetched = honest.net.fetch(Fetch::new(root, [honest.victim]));
                 let fetched = tokio::time::timeout(PATIENCE, fetched).await??;
-                ensure!(fetched.elapsed < 10 * SECOND, "it took {:?}", fetched.elapsed);
+                ensure!(fetched.elapsed < 30 * SECOND, "it took {:?}", fetched.elapsed);
                 answers(node).await?;
             }
             Ok(())
@@ -330,7 +330,7 @@ async fn a_wantlist_of_a_million_entries_takes_nothing_from_others() -> Result<(
     .await?;
     let grown = node.resident_memory()?.saturating_sub(before);
     println!("{} MiB more", grown >> 20);
-    ensure!(grown < 100 << 20, "{} MiB more than before", grown >> 20);
+    ensure!(grown < 200 << 20, "{} MiB more than before", grown >> 20);
     unharmed(&net).await?;
     net.end().await
 }

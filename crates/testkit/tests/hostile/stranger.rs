@@ -90,9 +90,12 @@ impl Stranger {
         let mut control = self.control.clone();
         let open = control.open_stream(self.victim, protocol);
         if let Ok(Ok(mut stream)) = timeout(Duration::from_secs(2), open).await {
-            // The node may close at any byte.
-            let _ = stream.write_all(bytes).await;
-            let _ = stream.flush().await;
+            // The node may close at any byte, or read no further.
+            let write = async {
+                let _ = stream.write_all(bytes).await;
+                let _ = stream.flush().await;
+            };
+            let _ = timeout(Duration::from_secs(10), write).await;
             // What is dropped at once may never be read.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -25,10 +25,7 @@ impl Task {
         self.metrics.routed(topic, route);
         let (published_us, data) = spread::unstamp(stamped).unwrap_or_default();
         let arrival = Arrival::new(route, published_us);
-        let token = MessageToken { id, from, topic, arrival };
-        if let Some(author) = message.source {
-            self.meter.heard(author, arrival.at);
-        }
+        let token = MessageToken { id, from, topic, author: message.source, arrival };
         // What is too short for a time is empty without one.
         match self.admit(from, topic, data) {
             Ok(items) => self.inbox.push(Event::Gossip { topic, from, token, items, route }),

@@ -17,6 +17,9 @@ impl Task {
     /// A gossip message was accepted.
     pub(super) fn measure(&mut self, token: &MessageToken) {
         let (topic, arrival) = (token.topic, token.arrival);
+        if let Some(author) = token.author {
+            self.meter.heard(author, arrival.at);
+        }
         self.metrics.arrived(topic, arrival.route, arrival.took);
         self.meter.accepted(topic, arrival, Instant::now());
     }

@@ -24,6 +24,9 @@ use super::{
 const COMPARE_EVERY_MS: u64 = 20_000;
 /// Holdings are not said again to newcomers more often than this, in milliseconds.
 const NEWCOMER_MS: u64 = 300;
+/// Pieces of receipts and output after which one question is answered; a piece has up to 64 KiB, and
+/// as many questions of ours as twice that may be open with a peer.
+const AGAIN_TOLD_MAX: usize = 32;
 /// What was said about a request is not said again more often than this, in milliseconds.
 const AGAIN_PAUSE_MS: u64 = 2_000;
 /// How long after a question about a request answers that came before are passed on once more, in
@@ -63,10 +66,14 @@ impl Service {
     }
 
     /// Somebody who was away asks what became of requests. Only from whom a request came is told,
-    /// and asks those behind this node; where that is forgotten, whoever asks first.
+    /// and asks those behind this node; where that is forgotten, whoever asks. A few at a time: who
+    /// lacks the others asks again.
     pub(super) fn asked_again(&mut self, requests: &[RequestId], from: PeerId, now: u64) -> Reply {
-        let mut further = Vec::new();
+        let (mut further, mut told) = (Vec::new(), 0_usize);
         for request in requests.iter().take(talk::AGAIN_MAX) {
+            if told >= AGAIN_TOLD_MAX {
+                break;
+            }
             if self.runs.contains_key(request) {
                 continue;
             }
@@ -80,7 +87,8 @@ impl Service {
                 further.push(*request);
             }
             for say in self.answers_of(request) {
-                self.pass_on(*request, from, Bytes::from(encode(&say)));
+                self.say(from, &say);
+                told = told.saturating_add(1);
             }
         }
         if !further.is_empty() {
