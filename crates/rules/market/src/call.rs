@@ -1,6 +1,5 @@
 //! What an account can ask of the market. A caller outside decodes its arguments into a [`Call`];
-//! everything else about it is checked here, with one exception: the facts in [`Call::PayExecutions`]
-//! must have been read from certificates and proofs that the caller has verified.
+//! everything else about it is checked here.
 
 use std::collections::BTreeMap;
 
@@ -266,7 +265,6 @@ pub enum Call {
     PriceAssembly { assembly: Hash32, per_execution: Motes, per_mfuel: Motes, cap: Motes },
     BondExecutor { amount: Motes },
     UnbondExecutor,
-    PayExecutions { bills: Vec<ExecutionFacts> },
 }
 
 impl<S: Store> Session<'_, S> {
@@ -339,7 +337,6 @@ impl<S: Store> Session<'_, S> {
             }
             Call::BondExecutor { amount } => self.bond_executor(who.caller, amount),
             Call::UnbondExecutor => self.unbond_executor(who.caller),
-            Call::PayExecutions { bills } => self.pay_executions(bills),
         }
     }
 }

@@ -19,25 +19,33 @@ use crate::{
 /// What an Ed25519 SubjectPublicKeyInfo begins with (RFC 8410); 32 bytes of key follow.
 const ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// What the TLS key signs so that nobody registers somebody else's.
-pub fn proof_message(network: &NetworkId, account: &AccountId) -> Vec<u8> {
-    [&b"girrona/cert/v1"[..], &network.0, &account.0].concat()
+/// What the TLS key signs so that nobody registers somebody else's: domain, network, account, role (0
+/// client, 1 server), SHA-256 of the key.
+pub fn proof_message(
+    network: &NetworkId,
+    account: &AccountId,
+    server: bool,
+    spki: &Hash32,
+) -> Vec<u8> {
+    [&b"girrona/cert/v1"[..], &network.0, &account.0, &[u8::from(server)], &spki.0].concat()
 }
 
-fn check(proof: &CertProof, message: &[u8]) -> Result<Hash32, Refusal> {
+fn check(proof: &CertProof, network: &NetworkId, account: &AccountId) -> Result<Hash32, Refusal> {
     let length = proof.spki.len() as u64;
     let key = proof.spki.strip_prefix(&ED25519[..]).ok_or(Refusal::KeyForm { length })?;
     let key = PublicKey::ed25519_from_bytes(key).map_err(|_| Refusal::KeyForm { length })?;
     let signature =
         Signature::ed25519_from_bytes(&proof.signature).map_err(|_| Refusal::BadProof)?;
-    crypto::verify(message, &signature, &key).map_err(|_| Refusal::BadProof)?;
-    Ok(Hash32(Sha256::digest(&proof.spki).into()))
+    let spki = Hash32(Sha256::digest(&proof.spki).into());
+    let message = proof_message(network, account, proof.server, &spki);
+    crypto::verify(&message, &signature, &key).map_err(|_| Refusal::BadProof)?;
+    Ok(spki)
 }
 
 impl<S: Store> Session<'_, S> {
     pub(crate) fn register_cert(&mut self, who: &Who<'_>, proof: &CertProof) -> Done<(), S> {
         let account = who.caller;
-        let spki = check(proof, &proof_message(&who.network, &account))?;
+        let spki = check(proof, &who.network, &account)?;
         if proof.not_after_ms <= self.time_ms {
             return Err(Refusal::KeyNotValid.into());
         }

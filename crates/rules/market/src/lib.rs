@@ -48,6 +48,6 @@ pub use certificate::proof_message;
 pub use memory::{Holdings, MemoryStore};
 pub use records::*;
 pub use refusal::Refusal;
-pub use session::{Halt, Movement, Outcome, Who, apply};
+pub use session::{Halt, Movement, Outcome, Who, apply, pay_executions};
 pub use step::{Block, step};
 pub use store::{Key, Store};

@@ -11,7 +11,7 @@ use girrona_types::{
 };
 
 use crate::{
-    call::Call,
+    call::{Call, ExecutionFacts},
     refusal::Refusal,
     store::{Key, Store},
 };
@@ -91,6 +91,23 @@ pub(crate) type Done<T, S> = Result<T, Halt<<S as Store>::Error>>;
 pub fn apply<S: Store>(store: &mut S, who: &Who<'_>, call: Call) -> Done<Outcome, S> {
     let mut session = Session::new(store, who.law, who.height, who.time_ms);
     session.call(who, call)?;
+    session.finish()
+}
+
+/// Pays for executions out of the escrow of who asked for them, and takes the bonds of proven liars.
+///
+/// Not a [`Call`], because no account's word is enough: the chain reads these facts from certificates
+/// and proofs that it has verified. A refusal leaves the store as it was.
+///
+/// # Errors
+/// As [`apply`].
+pub fn pay_executions<S: Store>(
+    store: &mut S,
+    who: &Who<'_>,
+    bills: Vec<ExecutionFacts>,
+) -> Done<Outcome, S> {
+    let mut session = Session::new(store, who.law, who.height, who.time_ms);
+    session.pay_executions(bills)?;
     session.finish()
 }
 

@@ -717,7 +717,7 @@ fn a_tenant_and_a_runner_up_together_can_show_that_a_server_is_gone() {
 }
 
 #[test]
-fn a_server_that_answers_again_recovers_and_the_time_between_is_not_paid() {
+fn a_server_that_answers_again_recovers_and_nobody_gains_by_the_time_between() {
     let mut market = Market::ready();
     let lease = market.running(terms(), &[(BO, 600), (CY, 700)]);
     market.blocks(5);
@@ -725,8 +725,11 @@ fn a_server_that_answers_again_recovers_and_the_time_between_is_not_paid() {
     market.ok(ANA, Call::Probe { lease, alive: false });
     market.ok(CY, Call::Probe { lease, alive: false });
     market.blocks(10);
+    let (base, burnt) = (market.lease(lease).purse.base, market.burnt);
     market.ok(ANA, Call::Probe { lease, alive: true });
     assert_eq!(market.state(lease), LeaseState::Confirmed);
+    assert_eq!(market.lease(lease).purse.base, Motes(base.0 - 10 * 600));
+    assert_eq!(market.burnt, burnt + 10 * 600);
     market.blocks(3);
     market.beat(lease);
     assert_eq!(market.lease(lease).paid, Motes(8 * 600));

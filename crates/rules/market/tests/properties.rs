@@ -5,7 +5,7 @@ mod common;
 
 use std::{collections::BTreeMap, env};
 
-use common::{ANA, Market, RICH, access, profile, small, spki_hash, terms, tls};
+use common::{ANA, Deed, Market, RICH, access, profile, small, spki_hash, terms, tls};
 use girrona_market::{
     BidOffer, Call, ExecutionFacts, Explanation, FundSource, Key, Lease, LeaseState, Order,
     OrderState, OrderTerms, Place, Receipt, Resources, UpdateRequest, score,
@@ -252,11 +252,28 @@ fn order_call(
     }
 }
 
+/// What the chain found in a certificate, or in a proof of a lie.
+fn bills(dice: &mut Dice) -> (AccountId, Deed) {
+    let provider = dice.pick(&providers()).unwrap();
+    let tenant = if dice.chance(2) { ANA } else { BEN };
+    let bill = ExecutionFacts {
+        request: Hash32([u8::try_from(dice.roll(20)).unwrap(); 32]),
+        assembly: Hash32([1; 32]),
+        payer: tenant,
+        limit: Motes(u128::from(dice.roll(20_000))),
+        expires: Height(dice.roll(80)),
+        fuel: dice.roll(10_000_000),
+        executors: providers(),
+        liars: if dice.chance(4) { vec![provider] } else { Vec::new() },
+    };
+    (tenant, Deed::Bills(vec![bill]))
+}
+
 fn other_call(dice: &mut Dice) -> (AccountId, Call) {
     let provider = dice.pick(&providers()).unwrap();
     let tenant = if dice.chance(2) { ANA } else { BEN };
     let amount = Motes(u128::from(dice.roll(20_000)));
-    match dice.roll(14) {
+    match dice.roll(13) {
         0..=3 => (tenant, Call::CreateOrder { terms: random_terms(dice) }),
         4 => (tenant, Call::Withdraw { amount }),
         5 => (tenant, Call::Deposit { amount }),
@@ -270,7 +287,7 @@ fn other_call(dice: &mut Dice) -> (AccountId, Call) {
         9 => (provider, Call::ClaimReward { period: dice.roll(10) }),
         10 => (provider, Call::BondExecutor { amount }),
         11 => (provider, Call::UnbondExecutor),
-        12 => (
+        _ => (
             tenant,
             Call::PriceAssembly {
                 assembly: Hash32([1; 32]),
@@ -279,21 +296,6 @@ fn other_call(dice: &mut Dice) -> (AccountId, Call) {
                 cap: Motes(1_000),
             },
         ),
-        _ => {
-            let request = Hash32([u8::try_from(dice.roll(20)).unwrap(); 32]);
-            let liars = if dice.chance(4) { vec![provider] } else { Vec::new() };
-            let bill = ExecutionFacts {
-                request,
-                assembly: Hash32([1; 32]),
-                payer: tenant,
-                limit: amount,
-                expires: Height(dice.roll(80)),
-                fuel: dice.roll(10_000_000),
-                executors: providers(),
-                liars,
-            };
-            (tenant, Call::PayExecutions { bills: vec![bill] })
-        }
     }
 }
 
@@ -351,22 +353,24 @@ fn play(seed: u64, blocks: u64) -> (Market, BTreeMap<String, u64>) {
         for _ in 0..dice.roll(6) {
             let orders = live_orders(&market);
             let leases = live_leases(&market);
-            let (who, call) = match dice.roll(10) {
-                0..=1 => other_call(&mut dice),
+            let of = |(who, call): (AccountId, Call)| (who, Deed::from(call));
+            let (who, deed) = match dice.roll(10) {
+                0 if dice.chance(5) => bills(&mut dice),
+                0..=1 => of(other_call(&mut dice)),
                 2..=5 if !orders.is_empty() => {
                     let at = usize::try_from(dice.roll(orders.len() as u64)).unwrap();
                     let provider = dice.pick(&providers()).unwrap();
-                    order_call(&mut dice, &orders[at], provider, market.height)
+                    of(order_call(&mut dice, &orders[at], provider, market.height))
                 }
                 _ if !leases.is_empty() => {
                     let at = usize::try_from(dice.roll(leases.len() as u64)).unwrap();
-                    lease_call(&mut dice, &leases[at])
+                    of(lease_call(&mut dice, &leases[at]))
                 }
-                _ => other_call(&mut dice),
+                _ => of(other_call(&mut dice)),
             };
             // Now and then somebody who has no business doing it.
             let who = if dice.chance(12) { BEN } else { who };
-            let _ = market.try_call(who, call);
+            let _ = market.try_call(who, deed);
             market.check();
         }
         market.step();

@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{
-    ANA, BO, CY, DI, EVE, Market, NETWORK, RICH, access, big, cert, profile, small, spki_hash,
-    terms, tls,
+    ANA, BO, CY, DI, Deed, EVE, Market, NETWORK, RICH, access, big, cert, profile, small,
+    spki_hash, terms, tls,
 };
 use girrona_market::{
     BidOffer, Call, CertProof, ExecutionFacts, FundSource, Key, OrderTerms, Receipt, Refusal,
@@ -26,8 +26,8 @@ const ROOT: Hash32 = Hash32([0; 32]);
 
 /// Expects a refusal by its code, and that its words are for people.
 #[track_caller]
-fn refuses(market: &mut Market, who: AccountId, call: Call, code: u16) {
-    let refusal = market.refused(who, call);
+fn refuses(market: &mut Market, who: AccountId, deed: impl Into<Deed>, code: u16) {
+    let refusal = market.refused(who, deed);
     assert_eq!(refusal.code(), code, "{refusal}");
     assert!(refusal.to_string().len() > 10, "{refusal}");
 }
@@ -125,10 +125,13 @@ fn nobody_registers_a_key_that_he_does_not_have() {
     refuses(&mut market, BO, Call::RegisterCert { proof: other }, 40);
     let old = CertProof { not_after_ms: 1_000, ..good.clone() };
     refuses(&mut market, BO, Call::RegisterCert { proof: old }, 44);
-    assert_ne!(
-        proof_message(&NETWORK, &BO),
-        proof_message(&girrona_types::NetworkId([1; 32]), &BO)
-    );
+    // A server's key is no client's.
+    let client = CertProof { server: false, ..good.clone() };
+    refuses(&mut market, BO, Call::RegisterCert { proof: client }, 41);
+    // What a provider's gate signs (docs/spec/gate.md), byte by byte.
+    let message = proof_message(&NETWORK, &BO, true, &Hash32([5; 32]));
+    let expected = [&b"girrona/cert/v1"[..], &[9; 32], &[11; 32], &[1], &[5; 32]].concat();
+    assert_eq!(message, expected);
 
     market.ok(BO, Call::RegisterCert { proof: good.clone() });
     // Another certificate around the same key, while it is good.
@@ -554,7 +557,7 @@ fn executions_are_paid_once_to_the_bonded_and_a_liar_loses_everything() {
         executors: vec![BO, CY, DI, BO],
         liars: Vec::new(),
     };
-    let pay = |bill| Call::PayExecutions { bills: vec![bill] };
+    let pay = |bill| Deed::Bills(vec![bill]);
     refuses(&mut market, EVE, pay(bill(1)), 131);
     let (per_execution, per_mfuel) = (Motes(10), Motes(5));
     let priced = Call::PriceAssembly { assembly, per_execution, per_mfuel, cap: Motes(60) };
@@ -579,7 +582,7 @@ fn executions_are_paid_once_to_the_bonded_and_a_liar_loses_everything() {
     market.ok(CY, Call::UnbondExecutor);
     market.ok(EVE, pay(ExecutionFacts { liars: vec![CY], ..bill(2) }));
     assert_eq!(market.burnt, 5_000);
-    let refusal = market.refused(EVE, Call::PayExecutions { bills: Vec::new() });
+    let refusal = market.refused(EVE, Deed::Bills(Vec::new()));
     assert_eq!(refusal.code(), 5);
     // That it was paid is forgotten when it could not be paid any more.
     market.until(51);

@@ -45,16 +45,27 @@ const { libp2p } = helia;
 const { pubsub } = libp2p.services;
 const fs = unixfs(helia);
 
+// A message begins with the time when it was published: microseconds since 1970, eight bytes.
+const STAMP = 8;
+
+function stamped(text) {
+  const words = new TextEncoder().encode(text);
+  const bytes = new Uint8Array(STAMP + words.length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(Date.now()) * 1000n);
+  bytes.set(words, STAMP);
+  return bytes;
+}
+
 const heard = new Promise((done) => {
   pubsub.addEventListener("message", ({ detail }) => {
-    const text = new TextDecoder().decode(detail.data);
+    const text = new TextDecoder().decode(detail.data.subarray(STAMP));
     if (detail.topic === topic && text.startsWith("from girrona")) done(text);
   });
 });
 pubsub.subscribe(topic);
 await libp2p.dial(multiaddr(address));
 const message = await heard;
-await pubsub.publish(topic, new TextEncoder().encode(`from helia, after ${message}`));
+await pubsub.publish(topic, stamped(`from helia, after ${message}`));
 
 const hash = createHash("sha256");
 let size = 0;

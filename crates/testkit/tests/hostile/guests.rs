@@ -143,7 +143,7 @@ async fn a_guest_that_misbehaves_ends_in_what_is_named_for_it_on_every_node() ->
                 }
             }
             // Fuel for ever: time ends it, and that is no result.
-            let endless = ["--fuel", "900000000000", "--timeout", "2s"];
+            let endless = ["--fuel", "900000000000", "--timeout", "500ms"];
             let said = run(&net, &root, &endless, &["spin"]).await?;
             ensure!(said["state"] != "agreed", "{file}: {said}");
             for receipt in said["receipts"].as_array().context("receipts")? {

@@ -5,7 +5,7 @@ use casper_types::{PublicKey, SecretKey, Signature, crypto};
 use girrona_types::{NetworkId, bytes::casper};
 
 use super::{
-    payload::{Execution, Payload},
+    payload::{Execution, Payload, casper_key::one_form},
     refusal::Refusal,
 };
 use crate::ids::{MessageId, RequestId, canonical, hash};
@@ -116,7 +116,7 @@ pub struct Body {
     /// The network it is meant for.
     pub network: NetworkId,
     /// Whose word it is: an account's key.
-    #[borsh(serialize_with = "casper::serialize", deserialize_with = "casper::deserialize")]
+    #[borsh(serialize_with = "casper::serialize", deserialize_with = "one_form")]
     pub author: PublicKey,
     /// Never used twice by an author; larger than those before. The time in milliseconds serves.
     pub nonce: u64,

@@ -227,8 +227,13 @@ pub struct Execution {
 
 /// A public key in borsh: its bytesrepr bytes behind their length.
 pub mod casper_key {
+    use std::io;
+
     use borsh::{BorshDeserialize, BorshSerialize};
-    use casper_types::PublicKey;
+    use casper_types::{
+        PublicKey,
+        bytesrepr::{self, ToBytes as _},
+    };
     use girrona_types::bytes::casper;
     use serde::Serialize;
 
@@ -238,9 +243,23 @@ pub mod casper_key {
     )]
     #[serde(transparent)]
     pub struct Key(
-        #[borsh(serialize_with = "casper::serialize", deserialize_with = "casper::deserialize")]
-        pub PublicKey,
+        #[borsh(serialize_with = "casper::serialize", deserialize_with = "one_form")] pub PublicKey,
     );
+
+    /// The library reads a secp256k1 key in more than one form; we let in the one that it writes.
+    ///
+    /// # Errors
+    /// When the bytes are no key, or not in that form.
+    pub(crate) fn one_form<R: io::Read>(reader: &mut R) -> io::Result<PublicKey> {
+        let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text);
+        let bytes = Vec::<u8>::deserialize_reader(reader)?;
+        let key: PublicKey = bytesrepr::deserialize_from_slice(&bytes)
+            .map_err(|error| invalid(&error.to_string()))?;
+        match key.to_bytes() {
+            Ok(written) if written == bytes => Ok(key),
+            _ => Err(invalid("a public key in another form than it is written in")),
+        }
+    }
 }
 
 /// The requester no longer wants the result.

@@ -9,6 +9,7 @@ use girrona_types::{
 use super::wrong_state;
 use crate::{
     check,
+    money::{less, times},
     records::{Lease, LeaseState, Probe},
     refusal::Refusal,
     session::{Done, Session, after},
@@ -85,7 +86,14 @@ impl<S: Store> Session<'_, S> {
         self.tell(MarketEvent::LivenessReported { lease: id, by, alive });
         match lease.state {
             LeaseState::Degraded { by_probes: true, .. } if alive => {
-                // The time between is not paid.
+                // One side said that it was gone, and now says that it is not: neither gains by the
+                // time between, which is taken from the one and not given to the other.
+                let ends = [lease.stopped, lease.ends_at].into_iter().flatten();
+                let to = ends.fold(self.height, Height::min);
+                let blocks = to.0.saturating_sub(lease.settled_at.0).min(lease.funded());
+                let amount = times(lease.price, blocks)?;
+                lease.purse.base = less(lease.purse.base, amount)?;
+                self.burn(amount);
                 lease.settled_at = self.height;
                 lease.beat(self.height);
                 lease.probes.clear();

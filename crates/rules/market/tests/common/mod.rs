@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use casper_types::{PublicKey, SecretKey, crypto};
 use girrona_market::{
-    BidOffer, Block, Call, CertProof, FundSource, Halt, Holdings, Key, Lease, LeaseState,
-    MemoryStore, Movement, Order, OrderTerms, Outcome, Place, ProviderProfile, Receipt, Refusal,
-    Resources, Who, apply, proof_message, score, step,
+    BidOffer, Block, Call, CertProof, ExecutionFacts, FundSource, Halt, Holdings, Key, Lease,
+    LeaseState, MemoryStore, Movement, Order, OrderTerms, Outcome, Place, ProviderProfile, Receipt,
+    Refusal, Resources, Who, apply, pay_executions, proof_message, score, step,
 };
 use girrona_types::{
     Height, NetworkId,
@@ -30,6 +30,19 @@ pub(crate) const DI: AccountId = AccountId([13; 32]);
 pub(crate) const EVE: AccountId = AccountId([99; 32]);
 
 pub(crate) const MANIFEST: Hash32 = Hash32([42; 32]);
+
+/// What is done to the market: by an account, or by the chain.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    Call(Call),
+    Bills(Vec<ExecutionFacts>),
+}
+
+impl From<Call> for Deed {
+    fn from(call: Call) -> Self {
+        Self::Call(call)
+    }
+}
 
 pub(crate) struct Market {
     pub(crate) store: MemoryStore,
@@ -64,7 +77,8 @@ pub(crate) fn spki_hash(spki: &[u8]) -> Hash32 {
 pub(crate) fn cert(account: AccountId, server: bool) -> CertProof {
     let (spki, secret) = tls(account);
     let public = PublicKey::from(&secret);
-    let signature = crypto::sign(proof_message(&NETWORK, &account), &secret, &public);
+    let message = proof_message(&NETWORK, &account, server, &spki_hash(&spki));
+    let signature = crypto::sign(message, &secret, &public);
     CertProof {
         spki,
         cert_sha256: Hash32([7; 32]),
@@ -187,7 +201,12 @@ impl Market {
         self.events.extend(outcome.events.iter().map(|event| (self.height, event.clone())));
     }
 
-    pub(crate) fn try_call(&mut self, caller: AccountId, call: Call) -> Result<Outcome, Refusal> {
+    pub(crate) fn try_call(
+        &mut self,
+        caller: AccountId,
+        deed: impl Into<Deed>,
+    ) -> Result<Outcome, Refusal> {
+        let deed = deed.into();
         self.calls += 1;
         let mut deploy = [0; 32];
         deploy[..8].copy_from_slice(&self.calls.to_le_bytes());
@@ -201,7 +220,11 @@ impl Market {
             law: &self.law,
         };
         let before = self.strict.then(|| self.store.clone());
-        match apply(&mut self.store, &who, call.clone()) {
+        let done = match deed.clone() {
+            Deed::Call(call) => apply(&mut self.store, &who, call),
+            Deed::Bills(bills) => pay_executions(&mut self.store, &who, bills),
+        };
+        match done {
             Ok(outcome) => {
                 self.keep(&outcome);
                 Ok(outcome)
@@ -211,14 +234,15 @@ impl Market {
                 assert!(same, "a refusal changed something: {refusal}");
                 Err(refusal)
             }
-            Err(halt) => panic!("{call:?}: {halt:?}"),
+            Err(halt) => panic!("{deed:?}: {halt:?}"),
         }
     }
 
     #[track_caller]
-    pub(crate) fn ok(&mut self, caller: AccountId, call: Call) -> Outcome {
-        let shown = format!("{call:?}");
-        match self.try_call(caller, call) {
+    pub(crate) fn ok(&mut self, caller: AccountId, deed: impl Into<Deed>) -> Outcome {
+        let deed = deed.into();
+        let shown = format!("{deed:?}");
+        match self.try_call(caller, deed) {
             Ok(outcome) => {
                 self.check();
                 outcome
@@ -228,9 +252,10 @@ impl Market {
     }
 
     #[track_caller]
-    pub(crate) fn refused(&mut self, caller: AccountId, call: Call) -> Refusal {
-        let shown = format!("{call:?}");
-        match self.try_call(caller, call) {
+    pub(crate) fn refused(&mut self, caller: AccountId, deed: impl Into<Deed>) -> Refusal {
+        let deed = deed.into();
+        let shown = format!("{deed:?}");
+        match self.try_call(caller, deed) {
             Err(refusal) => refusal,
             Ok(outcome) => panic!("{shown} was done: {:?}", outcome.events),
         }
