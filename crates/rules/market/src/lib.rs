@@ -1,7 +1,7 @@
 //! The market of Girrona: how an order finds a provider, becomes a lease, is paid, and ends.
 //!
 //! Knows: accounts, prices, block heights, the law's `[market]` section. Start at [`apply`], which
-//! does one [`Call`] of one account, and [`step`], which does what is due at a block's end.
+//! does one [`Call`] of one account, and [`step()`], which does what is due at a block's end.
 //!
 //! Does not know: Wasm, how the state is stored, sockets, clocks. Records are bytes behind
 //! [`Store`]; motes that enter or leave are [`Movement`]s that the caller carries out. What is
